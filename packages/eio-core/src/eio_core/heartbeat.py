@@ -1,0 +1,71 @@
+"""The heartbeat: the server pings, the client answers (rows HB-1 to HB-15).
+
+One ping is due ``ping_interval`` after the session opened, then after each *previous ping*: a fixed rate, so that the
+arrival of a pong needs no clock. A pong only clears a flag, any other packet only sets one; the deadline, when it
+comes, looks at both. So the heartbeat costs a message one store, and an idle session two entries in a queue.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import closing, outbox, packets
+from .deadlines import Due
+from .states import Life, Reason
+
+if TYPE_CHECKING:
+    from .engine import Engine
+    from .session import Session
+
+STALL = 1.0
+"""A deadline that we see later than this is our fault, or a laptop's that slept."""
+STALL_GRACE = 5.0
+
+
+def start(engine: Engine, session: Session, now: float) -> None:
+    """Begin with the first interval."""
+    interval = engine.settings.ping_interval
+    engine.deadlines.set(Due.PING, session, now + interval, interval)
+
+
+def receive_pong(session: Session) -> None:
+    """The client is alive. A pong that nobody asked for changes nothing (row HB-7)."""
+    session.awaiting_pong = False
+
+
+def ping_due(engine: Engine, session: Session, when: float, now: float) -> None:
+    """Queue a ping, unless the last one is still unanswered (row HB-1)."""
+    settings = engine.settings
+    interval = settings.ping_interval
+    if session.life is not Life.OPEN:  # closing: the pong awaited last still bounds it (row HB-10)
+        return
+    following = when + interval
+    engine.deadlines.set(Due.PING, session, following if following > now else now + interval, interval)
+    if session.awaiting_pong and settings.monitor_clients:
+        return
+    session.awaiting_pong = True
+    session.heard = session.extended = session.graced = False
+    if settings.monitor_clients:
+        engine.deadlines.set(Due.PONG, session, now + settings.ping_timeout, settings.ping_timeout)
+    session.put(packets.PING)
+    outbox.wake(engine, session)
+
+
+def pong_due(engine: Engine, session: Session, when: float, now: float) -> None:
+    """Close the session, unless there is a reason to think that its pong is on the way."""
+    if not session.awaiting_pong:
+        return
+    timeout = engine.settings.ping_timeout
+    if session.paused or session.post is not None:
+        # We are the ones who do not read (row HB-2).
+        engine.deadlines.set(Due.PONG, session, now + timeout, timeout)
+    elif session.heard and not session.extended:
+        session.extended = True
+        engine.deadlines.set(Due.PONG, session, when + timeout, timeout)
+    elif now - when > min(STALL, timeout / 2) and not session.graced:
+        # The loop stalled or the machine slept: the pong may wait unread in the kernel's buffer (row H27).
+        session.graced = True
+        grace = min(timeout, STALL_GRACE)
+        engine.deadlines.set(Due.PONG, session, now + grace, grace)
+    else:
+        closing.finish(engine, session, Reason.PING_TIMEOUT)

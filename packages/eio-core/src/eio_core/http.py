@@ -1,0 +1,129 @@
+"""Requests and responses as plain values, and the refusals that can be sent as they are.
+
+Must not know: sessions, frameworks, sockets.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import parse_qsl
+
+from .errors import ErrorCode
+
+__all__ = ["REQUEST_HEADERS", "Headers", "Refusal", "Request", "Response", "parse_query", "refusal"]
+
+Headers = list[tuple[str, str]]
+
+REQUEST_HEADERS: Final = frozenset(
+    {
+        "accept-encoding",
+        "access-control-request-headers",
+        "content-length",
+        "host",
+        "origin",
+        "upgrade",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+    }
+)
+"""The request headers that the core looks at; an integrator need not pass any other."""
+
+NO_STORE: Final = ("Cache-Control", "no-store")
+
+
+@dataclass(slots=True)
+class Request:
+    """A request as the core sees it. Routing has happened: the path is no concern of the core."""
+
+    method: str
+    query: str
+    """The raw query string, percent-encoded, without the question mark."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Names in lower case, values as latin-1 text; a repeated header joined with ``", "``. See REQUEST_HEADERS."""
+    scheme: str = "http"
+    """``http`` or ``https`` of the connection that reached this server."""
+    websocket: bool | None = None
+    """Whether it asks for a WebSocket. None: told by the method and the Upgrade header, as HTTP/1.1 has it (WS-21)."""
+    http_version: str = "1.1"
+    origin_allowed: bool | None = None
+    """The verdict on its Origin, where the application decides it; None: the engine's own policy does."""
+
+    def asks_websocket(self) -> bool:
+        """Whether this request wants to become a WebSocket (row HS-7)."""
+        if self.websocket is not None:
+            return self.websocket
+        return self.method == "GET" and self.headers.get("upgrade", "").lower() == "websocket"
+
+
+@dataclass(slots=True)
+class Response:
+    """A whole response, ready to send; Content-Length is for whoever sends it."""
+
+    status: int
+    headers: Headers
+    body: bytes = b""
+    compression: str | None = None
+    """``gzip`` or ``deflate`` if the body should be compressed: :func:`eio_core.compression.compressed` does it."""
+
+
+@dataclass(slots=True)
+class Refusal(Response):
+    """A response that refuses, and why, as data: ``code`` and ``context`` are for logs and hooks (row ER-8)."""
+
+    code: ErrorCode = ErrorCode.BAD_REQUEST
+    message: str = ""
+    context: Mapping[str, str] = field(default_factory=dict)
+
+
+def refusal(
+    code: ErrorCode,
+    request: Request | None,
+    headers: Headers,
+    /,
+    *,
+    status: int = 400,
+    message: str | None = None,
+    **context: str,
+) -> Refusal:
+    """Make the refusal for a code: its JSON body and the headers that every refusal has (row ER-2).
+
+    :param request: what is refused: a WebSocket over HTTP/1.x is told ``Connection: close`` (row ER-4).
+    :param headers: the CORS headers of the response (row HD-7).
+    """
+    text = code.text if message is None else message
+    body = json.dumps({"code": int(code), "message": text}, separators=(",", ":")).encode()
+    return Refusal(status, _refusal_headers(request, headers), body, None, code, text, context)
+
+
+def unauthorized(request: Request, headers: Headers, body: bytes) -> Refusal:
+    """The answer to a handshake that the application rejected (row ER-10); the body is JSON."""
+    return Refusal(401, _refusal_headers(request, headers), body, None, ErrorCode.FORBIDDEN, "Unauthorized")
+
+
+def too_large(request: Request, headers: Headers) -> Refusal:
+    """The answer to a body over the limit (rows ER-7, PL-13)."""
+    return Refusal(413, [NO_STORE, *headers], b"", None, ErrorCode.BAD_REQUEST, "Payload too large")
+
+
+def _refusal_headers(request: Request | None, headers: Headers) -> Headers:
+    result = [("Content-Type", "application/json"), NO_STORE, *headers]
+    if request is not None and request.asks_websocket() and request.http_version.startswith("1"):
+        result.append(("Connection", "close"))
+    return result
+
+
+def parse_query(query: str) -> dict[str, str] | None:
+    """The parameters of a query, the last of equal names winning; never raises.
+
+    None if ``sid``, ``EIO`` or ``transport`` stand there with two different values: one reader might take the first and
+    another the last (row HS-18).
+    """
+    result: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True, errors="replace"):
+        if name in ("sid", "EIO", "transport") and result.get(name, value) != value:
+            return None
+        result[name] = value
+    return result

@@ -1,0 +1,157 @@
+"""One packet: its types, its text form, its binary form.
+
+A text packet is one ASCII digit and its data, ``"4hello"``; that form is the same on both transports, so a text packet
+*is* that ``str`` everywhere in the core. A binary message is raw bytes in a WebSocket frame and ``"b"`` + base64 in a
+polling payload; :class:`Binary` holds both, the second made when it is first asked for and shared by all sessions of a
+broadcast.
+
+Must not know: sessions, transports, time.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from enum import IntEnum
+from typing import Final
+
+__all__ = ["Binary", "Encoded", "Outgoing", "Packet", "PacketType", "decode_base64", "decode_packet", "encode_message"]
+
+
+class PacketType(IntEnum):
+    """The seven packet types of Engine.IO v4 (row PL-1)."""
+
+    OPEN = 0
+    CLOSE = 1
+    PING = 2
+    PONG = 3
+    MESSAGE = 4
+    UPGRADE = 5
+    NOOP = 6
+
+
+CLOSE: Final = "1"
+PING: Final = "2"
+PROBE_ANSWER: Final = "3probe"
+NOOP: Final = "6"
+PROBE_DATA: Final = "probe"
+
+# A lookup, not int(): "٤" and "४" are digits to int(), and not to this protocol (row PL-2).
+_TYPES: Final = {str(int(type_)): type_ for type_ in PacketType}
+
+
+class Packet:
+    """A packet as an application or a test may hold it: a type and its data. Treat it as immutable.
+
+    :param packet_type: one of :class:`PacketType`.
+    :param data: ``str``, or ``bytes`` for a binary message.
+    :raises ValueError: binary data in a packet that is not a message.
+    """
+
+    __slots__ = ("data", "packet_type")
+
+    def __init__(self, packet_type: PacketType, data: str | bytes = "") -> None:
+        if not isinstance(data, str) and packet_type is not PacketType.MESSAGE:
+            raise ValueError(f"only a MESSAGE can carry binary data, not {packet_type.name}")
+        self.packet_type = packet_type
+        self.data = data
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Packet):
+            return NotImplemented
+        return self.packet_type is other.packet_type and self.data == other.data
+
+    def __hash__(self) -> int:
+        return hash((self.packet_type, self.data))
+
+    def __repr__(self) -> str:
+        return f"Packet({self.packet_type.name}, {self.data!r})"
+
+    def encode(self) -> str | bytes:
+        """The packet as one WebSocket frame: ``str`` for a text frame, ``bytes`` for a binary one (row PL-5)."""
+        return f"{int(self.packet_type)}{self.data}" if isinstance(self.data, str) else self.data
+
+
+class Binary:
+    """A binary message on its way out, in the form that each transport wants (rows PL-5, PL-6, PL-18)."""
+
+    __slots__ = ("_text", "data")
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self._text: str | None = None
+
+    @property
+    def text(self) -> str:
+        """``"b"`` and the standard base64 of the data, padded."""
+        if self._text is None:
+            self._text = "b" + base64.b64encode(self.data).decode("ascii")
+        return self._text
+
+
+Outgoing = str | Binary
+"""A packet in an outbox: its text form, or a binary message."""
+
+
+class Encoded:
+    """A message that was encoded before it is sent, once for all recipients of a broadcast (row PL-18).
+
+    :param data: as for :func:`encode_message`, which names the errors.
+    """
+
+    __slots__ = ("packet",)
+
+    def __init__(self, data: object) -> None:
+        self.packet = encode_message(data)
+
+
+def encode_message(data: object) -> Outgoing:
+    """Encode what an application sends.
+
+    :param data: ``str``, ``bytes``, ``bytearray`` or ``memoryview``; the last two are copied.
+    :raises TypeError: data of any other type (row PL-17).
+    :raises ValueError: text with a lone surrogate, which UTF-8 cannot carry (row PL-20).
+    """
+    if isinstance(data, str):
+        if not data.isascii():
+            try:
+                data.encode()
+            except UnicodeEncodeError as error:
+                raise ValueError(
+                    f"text to send has a lone surrogate at position {error.start}, which UTF-8 cannot encode: "
+                    "send valid text, or bytes"
+                ) from None
+        return "4" + data
+    if isinstance(data, bytes | bytearray | memoryview):
+        return Binary(bytes(data))
+    raise TypeError(f"a message is str, bytes, bytearray or memoryview, not {type(data).__name__}")
+
+
+def decode_packet(text: str) -> Packet | None:
+    """Decode one text packet, or ``b`` + base64 as a binary message; None if it is neither (rows PL-2, PL-6, PL-7)."""
+    packet_type = _TYPES.get(text[:1])
+    if packet_type is not None:
+        return Packet(packet_type, text[1:])
+    if text[:1] == "b":
+        data = decode_base64(text[1:])
+        return None if data is None else Packet(PacketType.MESSAGE, data)
+    return None
+
+
+def decode_base64(text: str) -> bytes | None:
+    """Decode base64 strictly, or None.
+
+    The standard and the url-safe alphabet are accepted, with or without padding, and nothing else: Python's own default
+    skips every character that it does not know (row PL-7).
+    """
+    if "-" in text or "_" in text:
+        text = text.replace("-", "+").replace("_", "/")
+    missing = -len(text) % 4
+    if missing:
+        if missing == 3 or text.endswith("="):
+            return None
+        text += "=" * missing
+    try:
+        return binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:  # binascii.Error is one, and so is non-ASCII text
+        return None

@@ -1,0 +1,43 @@
+"""A polling body: packets joined by the record separator U+001E (rows PG-1, PL-6, PL-8 to PL-10).
+
+Nothing is escaped: a separator inside of a text message would split it, which is why a session on polling refuses to
+send one (:meth:`eio_core.engine.Engine.send`).
+
+Must not know: sessions, HTTP, time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from .packets import Outgoing, Packet, decode_packet
+
+__all__ = ["SEPARATOR", "decode_payload", "encode_payload"]
+
+SEPARATOR = "\x1e"
+
+
+def encode_payload(packets: Iterable[Outgoing]) -> bytes:
+    """Join packets to a body in UTF-8."""
+    return SEPARATOR.join([p if isinstance(p, str) else p.text for p in packets]).encode()
+
+
+def decode_payload(body: bytes, *, max_packets: int | None = None) -> Iterator[Packet | None]:
+    """The packets of a body one by one; a None is a packet that could not be decoded, and the last item (row PL-9).
+
+    :param body: the whole body, any bytes.
+    :param max_packets: refuse a body with more packets, before it is split (row PL-10); None: no limit but its bytes.
+    """
+    if max_packets is not None and body.count(b"\x1e") >= max_packets:
+        yield None
+        return
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        yield None
+        return
+    for part in text.split(SEPARATOR):
+        packet = decode_packet(part)
+        yield packet
+        if packet is None:
+            return

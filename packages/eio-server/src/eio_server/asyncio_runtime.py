@@ -1,0 +1,204 @@
+"""The runtime on asyncio (and uvloop), with the standard library alone."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import sys
+import time
+import types
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context
+from types import TracebackType
+from typing import Any, Self, cast
+
+from .runtime import Event, Scope
+
+__all__ = ["AsyncioRuntime"]
+
+EAGER = sys.version_info >= (3, 12)
+
+_logger = logging.getLogger("eio_server")
+
+
+class AsyncioRuntime:
+    """One server's tasks and its one timer, in the loop that runs when it is made."""
+
+    library = "asyncio"
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        # Not a copy of the present one: a timer and tasks that live on would keep a request's variables alive.
+        self._context = Context()
+        self.now = time.monotonic
+
+    @property
+    def closed(self) -> bool:
+        """Whether its loop is closed, so that a server that goes on needs another runtime."""
+        return self._loop.is_closed()
+
+    def set_timer(self, when: float | None, callback: Callable[[], None]) -> None:
+        """See :class:`~eio_server.runtime.Runtime`."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if when is not None:  # not call_at(): the loop's clock may be another one
+            delay = max(0.0, when - self.now())
+            self._timer = self._loop.call_later(delay, callback, context=self._context)
+
+    def spawn(self, coroutine: Coroutine[Any, Any, object], *, context: Context | None = None) -> asyncio.Task[Any]:
+        """See :class:`~eio_server.runtime.Runtime`."""
+        return self._own(
+            self._loop.create_task(coroutine, context=self._context.copy() if context is None else context)
+        )
+
+    def start(self, coroutine: Coroutine[Any, Any, object]) -> None:
+        """See :class:`~eio_server.runtime.Runtime`."""
+        if EAGER:
+            task = asyncio.Task(coroutine, loop=self._loop, eager_start=True)  # type: ignore[call-arg, unused-ignore]
+            if not task.done():
+                self._own(task)
+        else:
+            self._own(self._loop.create_task(coroutine))
+
+    def step(self, coroutine: Coroutine[Any, Any, object], context: Context) -> Coroutine[Any, Any, object] | None:
+        """See :class:`~eio_server.runtime.Runtime`. Costs 0.25 µs more than awaiting; a task costs 8 (CPython 3.11)."""
+        try:
+            yielded = context.run(coroutine.send, None)
+        except StopIteration:
+            return None
+        return cast("Coroutine[Any, Any, object]", _resume(coroutine, yielded))
+
+    def event(self) -> Event:
+        """See :class:`~eio_server.runtime.Runtime`."""
+        return asyncio.Event()
+
+    def scope(self) -> Scope:
+        """See :class:`~eio_server.runtime.Runtime`."""
+        return _Scope()
+
+    async def turn(self) -> None:
+        """See :class:`~eio_server.runtime.Runtime`."""
+        await asyncio.sleep(0)
+
+    async def sleep(self, seconds: float) -> None:
+        """See :class:`~eio_server.runtime.Runtime`."""
+        await asyncio.sleep(seconds)
+
+    async def run_in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
+        """See :class:`~eio_server.runtime.Runtime`."""
+        return await asyncio.to_thread(function, *args)
+
+    async def stop(self, timeout: float) -> None:
+        """See :class:`~eio_server.runtime.Runtime`."""
+        self.set_timer(None, _nothing)
+        if tasks := self._others():
+            await asyncio.wait(tasks, timeout=timeout)
+        if tasks := self._others():
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=1.0)
+
+    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
+        """See :class:`~eio_server.runtime.Runtime`."""
+        task = self._loop.create_task(_call(target, args, kwargs))
+        _background.add(task)
+        task.add_done_callback(_background_done)
+        return task
+
+    @staticmethod
+    def create_queue(*args: Any, **kwargs: Any) -> asyncio.Queue[Any]:
+        """See :class:`~eio_server.runtime.Runtime`."""
+        return asyncio.Queue(*args, **kwargs)
+
+    @staticmethod
+    def queue_empty() -> type[asyncio.QueueEmpty]:
+        """See :class:`~eio_server.runtime.Runtime`."""
+        return asyncio.QueueEmpty
+
+    @staticmethod
+    def create_event() -> asyncio.Event:
+        """See :class:`~eio_server.runtime.Runtime`."""
+        return asyncio.Event()
+
+    def _own(self, task: asyncio.Task[Any]) -> asyncio.Task[Any]:
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _logger.error("a task of the server failed", exc_info=error)
+
+    def _others(self) -> set[asyncio.Task[Any]]:
+        return self._tasks - {cast("asyncio.Task[Any]", asyncio.current_task())}
+
+
+class _Scope:
+    """A cancellation that ends where the block ends: what ``asyncio.timeout`` does, without its timer."""
+
+    __slots__ = ("_before", "_requested", "_task")
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[Any] | None = None
+        self._requested = False
+        self._before = 0
+
+    def __enter__(self) -> Self:
+        self._task = asyncio.current_task()
+        assert self._task is not None
+        self._before = self._task.cancelling()
+        return self
+
+    def cancel(self) -> None:
+        """Leave the block."""
+        if self._task is not None and not self._requested:
+            self._requested = True
+            self._task.cancel()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        task, self._task = self._task, None
+        if not self._requested or task is None:
+            return False
+        # Somebody else's cancellation at the same time counts above ours.
+        return task.uncancel() <= self._before and kind is asyncio.CancelledError
+
+
+# Applications' tasks outlive the server's, and the loop itself holds only weak references (row AP-13).
+_background: set[asyncio.Task[Any]] = set()
+
+
+def _background_done(task: asyncio.Task[Any]) -> None:
+    _background.discard(task)
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _logger.error("a background task failed", exc_info=error)
+
+
+async def _call(target: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    result = target(*args, **kwargs)
+    return await result if inspect.isawaitable(result) else result
+
+
+@types.coroutine
+def _resume(coroutine: Coroutine[Any, Any, object], yielded: Any) -> Generator[Any, Any, object]:
+    """Go on with a coroutine that was stepped by hand: hand its first wish to the task that runs this."""
+    try:
+        while True:
+            try:
+                value = yield yielded
+            except BaseException as error:
+                yielded = coroutine.throw(error)
+            else:
+                yielded = coroutine.send(value)
+    except StopIteration as stop:
+        return cast("object", stop.value)
+
+
+def _nothing() -> None:
+    """A timer that was taken back calls nobody."""

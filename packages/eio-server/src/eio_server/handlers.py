@@ -1,0 +1,96 @@
+"""The application's handlers: the one place where code of the application runs, and may fail (rows AP-3 to AP-7)."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from logging import Logger
+from types import CoroutineType
+from typing import Any
+
+__all__ = ["EVENTS", "Handlers", "is_awaitable", "takes"]
+
+EVENTS = ("connect", "message", "disconnect")
+
+Handler = Callable[..., Any]
+
+
+class Handlers:
+    """One handler for each event, sync or async; whatever they return that can be awaited is awaited."""
+
+    __slots__ = ("connect", "disconnect", "disconnect_takes_reason", "logger", "message")
+
+    def __init__(self, logger: Logger) -> None:
+        self.logger = logger
+        self.connect: Handler | None = None
+        self.message: Handler | None = None
+        self.disconnect: Handler | None = None
+        self.disconnect_takes_reason = True
+
+    def register(self, event: str, handler: Handler) -> None:
+        """Set the handler of an event; the last one wins.
+
+        :raises ValueError: not one of connect, message and disconnect.
+        """
+        self.check(event)
+        if event == "disconnect":
+            self.disconnect_takes_reason = takes(handler, 2)
+        setattr(self, event, handler)
+
+    def check(self, event: str) -> None:
+        """Check the name of an event.
+
+        :raises ValueError: not one of connect, message and disconnect.
+        """
+        if event not in EVENTS:
+            raise ValueError(f"Invalid event: {event!r} is not one of {', '.join(EVENTS)}")
+
+    def call_message(self, sid: str, data: Any) -> Awaitable[Any] | None:
+        """Call the message handler; an awaitable is what is left to do, see :meth:`attend`."""
+        handler = self.message
+        if handler is None:
+            return None
+        try:
+            result = handler(sid, data)
+        except Exception:
+            self.logger.exception("message handler failed for %s", sid)
+            return None
+        if result is None or not is_awaitable(result):
+            return None
+        awaitable: Awaitable[Any] = result
+        return awaitable
+
+    async def attend(self, event: str, sid: str, awaitable: Awaitable[Any]) -> None:
+        """Await what a handler returned; its exception is logged and ends here."""
+        try:
+            await awaitable
+        except Exception:
+            self.logger.exception("%s handler failed for %s", event, sid)
+
+    async def call_disconnect(self, sid: str, reason: str) -> None:
+        """Call the disconnect handler, with or without the reason (row AP-6)."""
+        handler = self.disconnect
+        if handler is None:
+            return
+        try:
+            result = handler(sid, reason) if self.disconnect_takes_reason else handler(sid)
+            if is_awaitable(result):
+                await result
+        except Exception:
+            self.logger.exception("disconnect handler failed for %s", sid)
+
+
+def is_awaitable(result: object) -> bool:
+    """Whether to await it; a coroutine is found without the cost of the general question."""
+    return type(result) is CoroutineType or inspect.isawaitable(result)
+
+
+def takes(function: Callable[..., Any], count: int) -> bool:
+    """Whether a function can be called with so many arguments. Asked of its signature: a TypeError may be its own."""
+    try:
+        inspect.signature(function).bind(*[None] * count)
+    except TypeError:
+        return False
+    except ValueError:  # a builtin without a signature
+        return True
+    return True

@@ -1,0 +1,421 @@
+"""The runner: it brings events to the core and carries out its effects.
+
+One for each server. It owns the engine, the runtime with its one timer, and the registry of sockets; everything about a
+request that is the same in every framework is here, once:
+
+- :meth:`Runner.serve` takes a request from an integration to its response, or to the offer of a WebSocket;
+- :meth:`Runner.settle` carries out effects and keeps the timer armed, after every call into the core;
+- :mod:`~eio_server.websocket` writes and reads WebSockets, :mod:`~eio_server.delivery` calls the handlers.
+
+For a message there is no task, no queue, no timeout, no log call and no clock read here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+from eio_core import (
+    Abort,
+    Closed,
+    Drained,
+    Engine,
+    Handshake,
+    Poll,
+    Post,
+    Refusal,
+    Response,
+    Session,
+    Settings,
+    Upgrade,
+    Write,
+    compressed,
+    own_origins,
+)
+
+from .asyncio_runtime import AsyncioRuntime
+from .delivery import Socket
+from .handlers import Handlers, is_awaitable
+from .integration import BodyTooLarge, Disconnected
+from .log import Notices
+from .websocket import SocketOffer
+
+if TYPE_CHECKING:
+    import logging
+
+    from .integration import Exchange
+    from .runtime import Event, Runtime, Scope
+    from .server import AsyncServer
+
+__all__ = ["Runner"]
+
+THREAD_ABOVE = 64 * 1024
+"""Bodies over this many bytes are compressed in a thread (row HD-13)."""
+
+
+class Runner:
+    """What stands between the core and the integrations."""
+
+    def __init__(self, server: AsyncServer, settings: Settings, logger: logging.Logger) -> None:
+        self._server = server
+        self.engine = Engine(settings)
+        self.logger = logger
+        self.notices = Notices(logger)
+        self.handlers = Handlers(logger)
+        self.sockets: dict[str, Socket] = {}
+        self.async_handlers = True
+        self.max_pending_messages = 128
+        self.websocket_compression = False
+        self.incoming: Any = _unchanged
+        self._runtime: Runtime | None = None
+        self._armed: float | None = None
+        self._settling = False
+        self._context = copy_context()
+        self._emptied: Event | None = None
+        self.decide_origin: Callable[[str, Exchange], Awaitable[bool]] | None = None
+        """Set where the application decides about origins itself (row HD-1)."""
+
+    # --------------------------------------------------------------------------------------------------------- tasks
+
+    @property
+    def runtime(self) -> Runtime:
+        """The runtime of the running event loop, made when it is first needed."""
+        if self._runtime is None:
+            self._runtime = self._server.integration.make_runtime()
+        return self._runtime
+
+    @property
+    def primitives(self) -> type[AsyncioRuntime] | Runtime:
+        """Who makes queues and events: the runtime, or asyncio's where no event loop runs yet (row AP-13)."""
+        try:
+            return self.runtime
+        except RuntimeError:
+            return AsyncioRuntime
+
+    def startup(self) -> None:
+        """The framework starts (again): accept handshakes, in the event loop that runs now."""
+        self._runtime = self._server.integration.make_runtime()
+        self._armed = None
+        self.engine.reopen()
+
+    def spawn(self, coroutine: Coroutine[Any, Any, object]) -> Any:
+        """Run something in a task of the server's own, in the context of its construction."""
+        return self.runtime.spawn(coroutine, context=self._context.copy())
+
+    # -------------------------------------------------------------------------------------------------------- effects
+
+    def settle(self) -> None:
+        """Carry out what lies in ``engine.effects``, in order, and what that brings about."""
+        if self._settling or not self.engine.effects:
+            return
+        self._settling = True
+        try:
+            while self.engine.effects:
+                effects, self.engine.effects = self.engine.effects, []
+                for effect in effects:
+                    if isinstance(effect, Write):
+                        if effect.connection.handle is not None:
+                            effect.connection.handle.flush()
+                    elif isinstance(effect, Closed):
+                        socket: Socket = effect.session.handle
+                        socket.closed_with(effect.reason)
+                    elif isinstance(effect, Drained):
+                        effect.session.handle.drained()
+                    elif isinstance(effect, Abort):
+                        effect.link.handle.abort()
+        finally:
+            self._settling = False
+        if self._emptied is not None and not self.engine.sessions:
+            self._emptied.set()
+            self._emptied = None
+        self.rearm()
+
+    def rearm(self) -> None:
+        """Have the timer fire for the next deadline; a later one than it is armed for can wait until it has fired."""
+        deadline = self.engine.next_deadline()
+        if deadline is not None and (self._armed is None or deadline < self._armed):
+            self._armed = deadline
+            self.runtime.set_timer(deadline, self._expire)
+
+    def _expire(self) -> None:
+        self._armed = None
+        self.engine.expire(self.runtime.now())
+        self.settle()
+        self.rearm()
+
+    # ------------------------------------------------------------------------------------------------------- requests
+
+    async def serve(self, exchange: Exchange) -> SocketOffer | None:
+        """Take a request to its end.
+
+        :returns: None when it was answered, or the client is gone; an offer if it is to become a WebSocket now.
+        """
+        request = exchange.request
+        engine = self.engine
+        origin = request.headers.get("origin")
+        if origin is not None and self.decide_origin is not None:
+            request.origin_allowed = await self.decide_origin(origin, exchange)
+        answer = engine.receive_request(request, self.runtime.now())
+        self.settle()
+        if isinstance(answer, Poll):
+            self.rearm()
+            await self._serve_poll(exchange, answer)
+        elif isinstance(answer, Post):
+            self.rearm()
+            await self._serve_post(exchange, answer)
+        elif isinstance(answer, Handshake):
+            return await self._serve_handshake(exchange, answer)
+        elif isinstance(answer, Upgrade):
+            problem = exchange.websocket_problem()
+            if problem is None:
+                return SocketOffer(self, answer.cors, upgrade=answer)
+            await self._respond(exchange, problem)
+        else:
+            if isinstance(answer, Refusal):
+                self._log_refusal(exchange, answer)
+            await self._respond(exchange, answer)
+        return None
+
+    async def _serve_poll(self, exchange: Exchange, poll: Poll) -> None:
+        engine = self.engine
+        if not poll.ready:
+            parked = poll.handle = ParkedPoll(self.runtime.event())
+
+            def lost() -> None:
+                engine.connection_lost(poll)
+                parked.flush()
+                self.settle()
+
+            try:
+                async with exchange.watch(lost):
+                    await parked.event.wait()
+            except BaseException:  # cancelled: some frameworks say so that the client is gone (IN-7)
+                engine.connection_lost(poll)
+                self.settle()
+                raise
+            if poll.session is None and poll.response is None:
+                return  # the client is gone
+        await self._write_poll(exchange, poll)
+
+    async def _write_poll(self, exchange: Exchange, poll: Poll, *, cookie: tuple[str, str] | None = None) -> None:
+        """Write the response of a poll, composed at the last moment."""
+        engine = self.engine
+        response = engine.take_response(poll)
+        if cookie is not None:
+            response.headers.append(cookie)
+        self.settle()
+        try:
+            if response.compression is not None:
+                if len(response.body) < THREAD_ABOVE:
+                    response = compressed(response)
+                else:
+                    response = await self.runtime.run_in_thread(compressed, response)
+            await exchange.respond(response)
+        except Disconnected:
+            engine.connection_lost(poll)
+        except BaseException:
+            engine.connection_lost(poll)
+            self.settle()
+            raise
+        else:
+            engine.written(poll)
+        self.settle()
+
+    async def _serve_post(self, exchange: Exchange, post: Post) -> None:
+        engine = self.engine
+        if post.session is not None and not post.ready:
+            socket: Socket = post.session.handle
+            try:
+                body = await self._read_body(exchange, post)
+            except Disconnected:
+                engine.connection_lost(post)
+                self.settle()
+                return
+            except BaseException:
+                engine.connection_lost(post)
+                self.settle()
+                raise
+            if body is not None:
+                messages = engine.receive_body(post, body, self.runtime.now())
+                socket.receive_all(messages)
+                self.settle()
+                if socket.crowded and not socket.closed:
+                    await socket.room()
+        response = engine.take_response(post)
+        self.settle()
+        if isinstance(response, Refusal):
+            self._log_refusal(exchange, response)
+        await self._respond(exchange, response)
+
+    async def _read_body(self, exchange: Exchange, post: Post) -> bytes | None:
+        """The body; None when the response is fixed already, and the rest need not be read."""
+        body: bytes | None = None
+        with self.runtime.scope() as scope:
+            post.handle = Interruption(scope)
+            try:
+                body = await exchange.read(post.limit)
+            except BodyTooLarge:
+                self.engine.receive_oversize(post)
+            finally:
+                post.handle = None
+        self.settle()
+        return None if post.ready else body
+
+    async def _serve_handshake(self, exchange: Exchange, handshake: Handshake) -> SocketOffer | None:
+        engine = self.engine
+        if handshake.transport == "websocket" and (problem := exchange.websocket_problem()) is not None:
+            await self._respond(exchange, problem)
+            return None
+        session = await self._open(handshake)
+        if isinstance(session, Refusal):
+            self._log_refusal(exchange, session)
+            await self._respond(exchange, session)
+            return None
+        socket = session.handle = Socket(self, session)
+        self.sockets[session.sid] = socket
+        client = Client()
+        try:
+            rejection = await self._ask(exchange, session.sid, client)
+        except BaseException:  # cancelled: nobody will ever hear of this session (row AP-24)
+            engine.reject(session)
+            self.forget(socket)
+            raise
+        if rejection is not None:
+            refusal = engine.reject(session, rejection)
+            self.forget(socket)
+            self.notices.tell("UNAUTHORIZED", "the connect handler rejected %r", session.sid)
+            await self._respond(exchange, refusal)
+            return None
+
+        connection = engine.accept(session, self.runtime.now())
+        offer = None
+        if isinstance(connection, Refusal):
+            self._log_refusal(exchange, connection)
+            self.settle()
+            await self._respond(exchange, connection)
+        elif client.gone:  # row HS-26
+            engine.connection_lost(connection, error=True)
+        elif isinstance(connection, Poll):
+            try:
+                cookie = self._server.make_cookie(session.sid, handshake.request)
+            except Exception:
+                self.logger.exception("an attribute of the cookie could not be made")
+                cookie = None
+            self.rearm()
+            await self._write_poll(exchange, connection, cookie=cookie)
+        else:
+            offer = SocketOffer(self, handshake.cors, link=connection)
+        self.settle()
+        self.rearm()
+        return offer
+
+    async def _open(self, handshake: Handshake) -> Session | Refusal:
+        """Make a session with a new id (rows HS-3 to HS-6)."""
+        try:
+            sid = self._server.generate_id()
+            if is_awaitable(sid):
+                sid = await sid
+        except Exception:
+            self.logger.exception("generate_id failed")
+            return self.engine.refuse(handshake)
+        return self.engine.open(handshake, sid)
+
+    async def _ask(self, exchange: Exchange, sid: str, client: Client) -> bytes | None:
+        """Ask the connect handler: None to accept, else the JSON body of the rejection (rows ER-10, AP-4)."""
+        handler = self.handlers.connect
+        if handler is None:
+            return None
+        try:
+            verdict = handler(sid, exchange.environ())
+            if is_awaitable(verdict):
+                async with exchange.watch(client.lost):
+                    verdict = await verdict
+        except Exception:
+            self.logger.exception("connect handler failed for %s", sid)
+            verdict = False
+        if verdict is None or verdict is True:
+            return None
+        return self._server.rejection(verdict)
+
+    async def _respond(self, exchange: Exchange, response: Response) -> None:
+        try:
+            await exchange.respond(response)
+        except Disconnected:
+            return
+
+    def _log_refusal(self, exchange: Exchange, refusal: Refusal) -> None:
+        request = exchange.request
+        origins = own_origins(request, trust_forwarded=self.engine.settings.trust_forwarded)
+        self.notices.refused(request, refusal, origins)
+
+    # ------------------------------------------------------------------------------------------------ the application
+
+    def close(self, session: Session) -> None:
+        """Close a session for the application."""
+        self.engine.close(session, self.runtime.now())
+        self.settle()
+        self.rearm()
+
+    def forget(self, socket: Socket) -> None:
+        """The application cannot see this socket any more."""
+        if self.sockets.get(socket.sid) is socket:
+            del self.sockets[socket.sid]
+
+    async def shutdown(self, timeout: float) -> None:
+        """Refuse, tell, drain, cut (row SD-1)."""
+        runtime, engine = self.runtime, self.engine
+        end = runtime.now() + timeout
+        engine.shutdown(runtime.now(), timeout)
+        self.settle()
+        self.rearm()
+        if engine.sessions:  # the deadlines of the core see to it that this ends
+            self._emptied = runtime.event()
+            await self._emptied.wait()
+        engine.cut()  # those whose connect handler still runs
+        self.settle()
+        await runtime.stop(max(0.0, end - runtime.now()))
+        self._armed = None
+
+
+class ParkedPoll:
+    """The ``handle`` of a poll that waits."""
+
+    __slots__ = ("event",)
+
+    def __init__(self, event: Event) -> None:
+        self.event = event
+
+    def flush(self) -> None:
+        """Its response is ready, or its client is gone."""
+        self.event.set()
+
+
+class Interruption:
+    """The ``handle`` of a post whose body is being read."""
+
+    __slots__ = ("_scope",)
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def flush(self) -> None:
+        """Its response is there already: stop reading."""
+        self._scope.cancel()
+
+
+class Client:
+    """Whether the client of a handshake went away while the application was deciding."""
+
+    __slots__ = ("gone",)
+
+    def __init__(self) -> None:
+        self.gone = False
+
+    def lost(self) -> None:
+        """It did."""
+        self.gone = True
+
+
+def _unchanged(data: str | bytes) -> Any:
+    return data
