@@ -1,0 +1,195 @@
+"""All that can be done with this repository, one session each: ``python3 noxfile.py -l`` lists them.
+
+``python3 noxfile.py -s demo`` runs the demo server, ``python3 noxfile.py -s tests`` the tests; what stands after ``--``
+goes to the session. It takes a Python from 3.11 with pip, and keeps everything else in .nox/. Whoever has nox: ``nox -s
+demo`` is the same.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+NOX = "2026.8.10"
+
+if __name__ == "__main__":  # not called by nox: go on in an environment of our own that has it
+    _home = ROOT / ".nox" / f"_nox-{NOX}-{sys.implementation.cache_tag}"
+    _bin = _home / ("Scripts" if os.name == "nt" else "bin")
+    if not list(_bin.glob("nox*")):
+        print("Preparing .nox/ (once) ...", flush=True)
+        # This Python's pip fills it, for Debian leaves out ensurepip, which would give it a pip of its own.
+        venv.create(_home, clear=True, with_pip=False)
+        _pip = [sys.executable, "-m", "pip", "--python", str(_bin / "python")]
+        subprocess.run([*_pip, "install", "--quiet", f"nox[uv]>={NOX}"], check=True)
+    _command = [str(_bin / "python"), "-m", "nox", "-f", __file__, *sys.argv[1:]]
+    if os.name == "nt":  # has no exec that keeps the console
+        sys.exit(subprocess.run(_command, check=False).returncode)
+    os.execv(_command[0], _command)  # noqa: S606
+
+import nox
+
+nox.needs_version = f">={NOX}"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.download_python = "never"
+nox.options.error_on_missing_interpreters = False
+
+# uv trusts the certificates that pip trusts, and asks the index that pip was told to ask.
+os.environ.setdefault("UV_SYSTEM_CERTS", "1")
+if _index := os.environ.get("PIP_INDEX_URL"):
+    os.environ.setdefault("UV_DEFAULT_INDEX", _index)
+
+# pyenv puts only the versions that are switched on within reach: "tests" wants all there are.
+_pyenv = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
+for _version in sorted(_pyenv.glob("versions/3.1[1-9].*/bin")):
+    os.environ["PATH"] = f"{_version}{os.pathsep}{os.environ['PATH']}"
+
+DIST = ROOT / "dist"
+PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+PROJECTS = {
+    path.parent.name: nox.project.load_toml(path)["project"] for path in sorted(ROOT.glob("packages/*/pyproject.toml"))
+}
+INTEGRATIONS = [
+    name.removeprefix("eio-")
+    for name, project in PROJECTS.items()
+    if "eio_server.integrations" in project.get("entry-points", {})
+]
+each_integration = nox.parametrize("integration", INTEGRATIONS, ids=INTEGRATIONS)
+PYTHONS = nox.project.python_versions({"project": PROJECTS["eio-core"]})
+if (_running := f"3.{sys.version_info.minor}") not in PYTHONS:  # newer than what we know
+    PYTHONS.append(_running)
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the tests on every Python that is installed (``-- tests/core -k probe`` some of them)."""
+    install(session, "test")
+    session.run("pytest", "--ignore=tests/interop", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, formatting and the import contracts (``-- --fix`` repairs the first two)."""
+    install(session, "lint")
+    fix = "--fix" in session.posargs
+    session.run("ruff", "check", *(["--fix"] if fix else []))
+    session.run("ruff", "format", *([] if fix else ["--check"]))
+    session.run("lint-imports", "--no-logo")
+
+
+@nox.session
+def typecheck(session: nox.Session) -> None:
+    """Check all types strictly."""
+    install(session, "typecheck")
+    session.run("mypy", *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """See that the tests of the core take every branch of it, and report what all tests miss of the rest."""
+    install(session, "test")
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", "tests/core")
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "report", "--include=packages/eio-core/*", "--fail-under=100")
+    session.run("coverage", "run", "-m", "pytest", "--ignore=tests/core", "--ignore=tests/interop")
+    session.run("coverage", "combine", "--quiet", "--append")
+    session.run("coverage", "report")
+
+
+@nox.session
+def interop(session: nox.Session) -> None:
+    """Run the tests against clients that were written elsewhere, in Node.js and in Python."""
+    install(session, "interop")
+    if not node_is_here():
+        session.install(*group("node"))
+    with session.chdir("tests/interop"):
+        session.run("npm", "ci", external=True)
+    session.run("pytest", "tests/interop", *session.posargs)
+
+
+@nox.session(default=False)
+def build(session: nox.Session) -> None:
+    """Build every sdist, and from it the wheel, into dist/."""
+    session.install(*group("build"))
+    shutil.rmtree(DIST, ignore_errors=True)
+    for name in PROJECTS:
+        session.run("uv", "build", "--quiet", f"--out-dir={DIST}", f"packages/{name}")
+    session.run("twine", "check", "--strict", *map(str, DIST.glob("eio_*")))
+    session.run("check-wheel-contents", *map(str, DIST.glob("*.whl")))
+
+
+@nox.session(requires=["build"], reuse_venv=False)
+@each_integration
+def wheels(session: nox.Session, integration: str) -> None:
+    """Install one integration from its built wheel, see what comes with it, and run its part of the tests."""
+    ours, framework = requirements(f"eio-{integration}")
+    session.install(*framework)
+    before = installed(session)
+    session.install(*(str(wheel) for name in ours for wheel in DIST.glob(f"{name.replace('-', '_')}-*.whl")))
+    if (new := installed(session) - before) != set(ours):
+        session.error(f"the wheels of {', '.join(ours)} bring more than {', '.join(framework)}: {', '.join(new)}")
+    session.run("python", "-I", "-W", "error", "-c", f"import eio_{integration}")
+    session.install(*group("test"))
+    session.run("pytest", "tests/integrations", *session.posargs, env={"EIO_SUITE": integration})
+
+
+@nox.session(default=False)
+def demo(session: nox.Session) -> None:
+    """Run the demo on http://127.0.0.1:8000/ until Ctrl-C (``-- asgi``: another integration; ``--port 8001``)."""
+    options = list(session.posargs)
+    integration = options.pop(0) if options and not options[0].startswith("-") else "aiohttp"
+    if integration not in INTEGRATIONS:
+        session.error(f"there is no integration {integration!r}, but: {', '.join(INTEGRATIONS)}")
+    ours, _ = requirements(f"eio-{integration}")
+    install(session, *{f"demo-{integration}"}.intersection(PYPROJECT["dependency-groups"]), packages=ours)
+    session.run("python", "examples/demo/server.py", integration, *options, interrupt_timeout=10)
+
+
+@nox.session(default=False, venv_backend="none")
+def version(session: nox.Session) -> None:
+    """Write a version, and the pins between the packages, everywhere (``-- 0.2.0``)."""
+    (new,) = session.posargs
+    for name in PROJECTS:
+        path = ROOT / "packages" / name / "pyproject.toml"
+        text = re.sub(r'(?m)^version = ".*"$', f'version = "{new}"', path.read_text("utf-8"))
+        text = re.sub(rf'"({"|".join(PROJECTS)})==[^"]*"', rf'"\1=={new}"', text)
+        path.write_text(text, "utf-8")
+
+
+def install(session: nox.Session, *groups: str, packages: Iterable[str] = PROJECTS) -> None:
+    """Install packages of this repository, editable, and dependency groups."""
+    session.install(*(arg for name in packages for arg in ("-e", f"packages/{name}")), *group(*groups))
+
+
+def group(*names: str) -> tuple[str, ...]:
+    """The requirements of dependency groups."""
+    return nox.project.dependency_groups(PYPROJECT, *names)
+
+
+def requirements(package: str) -> tuple[list[str], list[str]]:
+    """What a package asks for: packages of this repository, itself first, and requirements of others."""
+    names = {requirement: requirement.partition("==")[0] for requirement in PROJECTS[package]["dependencies"]}
+    ours = [name for name in names.values() if name in PROJECTS]
+    return [package, *ours], [requirement for requirement, name in names.items() if name not in PROJECTS]
+
+
+def installed(session: nox.Session) -> set[str]:
+    """The names of all distributions in the session's environment."""
+    code = "import importlib.metadata as m; print(*(d.name for d in m.distributions()))"
+    return set(str(session.run("python", "-I", "-c", code, silent=True)).split())
+
+
+def node_is_here() -> bool:
+    """Whether the machine has npm and a Node.js that is new enough."""
+    node = shutil.which("node")
+    if node is None or shutil.which("npm") is None:
+        return False
+    answer = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
+    major = re.match(r"v(\d+)", answer)
+    return major is not None and int(major[1]) >= 18

@@ -1,0 +1,143 @@
+"""A request of aiohttp as the runner sees it, and the response to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+from eio_core import REQUEST_HEADERS, Request, Response
+from eio_server.environ import decoded_path, make_environ
+from eio_server.integration import BodyTooLarge, Disconnected
+
+from .watch import Watch
+
+__all__ = ["Exchange"]
+
+LINGER = 2.0
+"""Seconds to go on reading a body that nobody wants, so that its sender can read the response: a connection that is
+closed with something unread is reset. aiohttp does so too, for ten seconds, even when the client has gone."""
+
+NO_STORE = ("Cache-Control", "no-store")
+
+
+class Exchange:
+    """See :class:`eio_server.integration.Exchange`."""
+
+    __slots__ = ("_aiohttp", "_response", "_transport", "request")
+
+    def __init__(self, request: web.Request) -> None:
+        self._aiohttp = request
+        self._transport = request.transport  # aiohttp forgets it as soon as the connection closes
+        self._response: web.Response | None = None
+        headers = request.headers
+        self.request = Request(
+            method=request.method,
+            query=_latin1(request.rel_url.raw_query_string),
+            headers={name: _latin1(", ".join(headers.getall(name))) for name in REQUEST_HEADERS if name in headers},
+            scheme=request.scheme,  # of the connection, not of a forwarded header
+            http_version=_version(request),
+        )
+
+    @property
+    def gone(self) -> bool:
+        """Whether the connection is closed or closing."""
+        return self._transport is None or self._transport.is_closing()
+
+    def environ(self) -> dict[str, Any]:
+        """See :class:`eio_server.integration.Exchange`; ``aiohttp.request`` is in it."""
+        request = self._aiohttp
+        environ = make_environ(
+            method=request.method,
+            path=decoded_path(request.rel_url.raw_path),
+            query=self.request.query,
+            headers=((name, _latin1(value)) for name, value in request.headers.items()),
+            scheme=self.request.scheme,
+            http_version=self.request.http_version,
+            peer=_address(request, "peername"),
+            server=_address(request, "sockname"),
+            raw_path=request.rel_url.raw_path,
+        )
+        environ["aiohttp.request"] = request
+        return environ
+
+    def watch(self, lost: Callable[[], None]) -> Watch:
+        """See :class:`eio_server.integration.Exchange`."""
+        return Watch(self._transport, lost)
+
+    async def read(self, limit: int) -> bytes:
+        """See :class:`eio_server.integration.Exchange`. aiohttp decompresses a body; what comes out is counted."""
+        if (self._aiohttp.content_length or 0) > limit:
+            raise BodyTooLarge
+        content = self._aiohttp.content
+        body = bytearray()
+        while not content.at_eof():
+            if self.gone and not content.is_eof():
+                raise Disconnected
+            try:
+                body += await content.readany()
+            except (ConnectionError, web.RequestPayloadError) as error:
+                raise Disconnected from error
+            if len(body) > limit:
+                raise BodyTooLarge
+        return bytes(body)
+
+    async def respond(self, response: Response) -> None:
+        """See :class:`eio_server.integration.Exchange`. Written here and not by aiohttp, so that a failure shows."""
+        if self.gone:
+            raise Disconnected
+        self._response = answer = web.Response(status=response.status, body=response.body)
+        for name, value in response.headers:
+            answer.headers.add(name, value)
+            if name.lower() == "connection" and value.lower() == "close":
+                answer.force_close()
+        try:
+            await answer.prepare(self._aiohttp)
+            await answer.write_eof()
+        except ConnectionError:
+            raise Disconnected from None
+        if self.gone:  # while it was written: waiting for a slow client ends then without an error
+            raise Disconnected
+
+    async def finish(self) -> web.StreamResponse:
+        """Bring the request to its end for aiohttp: answered, and the rest of its body out of the way."""
+        content = self._aiohttp.content
+        try:
+            if self._response is None:  # what came as a body was none, or nobody is there
+                await self.respond(Response(400, [NO_STORE, ("Connection", "close")]))
+            async with asyncio.timeout(LINGER):
+                while not content.at_eof():
+                    await content.readany()
+        except (Disconnected, TimeoutError, ConnectionError, web.RequestPayloadError):
+            self._aiohttp.protocol.force_close()
+        return self._response or web.Response()
+
+    def websocket_problem(self) -> Response | None:
+        """See :class:`eio_server.integration.Exchange`: Connection, Sec-WebSocket-Version and -Key (row WS-11)."""
+        try:
+            if web.WebSocketResponse().can_prepare(self._aiohttp):
+                return None
+        except ValueError:  # aiohttp's, for a key that is not ASCII
+            pass
+        headers = [
+            ("Content-Type", "text/plain; charset=utf-8"),
+            NO_STORE,
+            ("Sec-WebSocket-Version", "13"),
+            ("Connection", "close"),
+        ]
+        return Response(400, headers, b"400: Bad Request")
+
+
+def _latin1(text: str) -> str:
+    """Text of a request line or header, which aiohttp decodes as UTF-8, as the bytes that came."""
+    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
+def _version(request: web.Request) -> str:
+    return f"{request.version.major}.{request.version.minor}"
+
+
+def _address(request: web.Request, name: str) -> tuple[Any, ...] | None:
+    address = request.get_extra_info(name)
+    return address if isinstance(address, tuple) else None  # a Unix socket has a path

@@ -1,0 +1,1 @@
+"""What must hold for the packages as they are released."""
