@@ -40,11 +40,6 @@ class Exchange:
             http_version=_version(request),
         )
 
-    @property
-    def gone(self) -> bool:
-        """Whether the connection is closed or closing."""
-        return self._transport is None or self._transport.is_closing()
-
     def environ(self) -> dict[str, Any]:
         """See :class:`eio_server.integration.Exchange`; ``aiohttp.request`` is in it."""
         request = self._aiohttp
@@ -73,7 +68,7 @@ class Exchange:
         content = self._aiohttp.content
         body = bytearray()
         while not content.at_eof():
-            if self.gone and not content.is_eof():
+            if self._aiohttp.transport is None and not content.is_eof():
                 raise Disconnected
             try:
                 body += await content.readany()
@@ -85,7 +80,8 @@ class Exchange:
 
     async def respond(self, response: Response) -> None:
         """See :class:`eio_server.integration.Exchange`. Written here and not by aiohttp, so that a failure shows."""
-        if self.gone:
+        transport = self._transport
+        if transport is None or transport.is_closing():
             raise Disconnected
         self._response = answer = web.Response(status=response.status, body=response.body)
         for name, value in response.headers:
@@ -97,7 +93,10 @@ class Exchange:
             await answer.write_eof()
         except ConnectionError:
             raise Disconnected from None
-        if self.gone:  # while it was written: waiting for a slow client ends then without an error
+        except asyncio.CancelledError:  # while a slow client was waited for; nothing can follow half a response
+            transport.abort()
+            raise
+        if transport.is_closing():  # meanwhile: aiohttp's waiting for a slow client ends then without an error
             raise Disconnected
 
     async def finish(self) -> web.StreamResponse:
@@ -106,9 +105,10 @@ class Exchange:
         try:
             if self._response is None:  # what came as a body was none, or nobody is there
                 await self.respond(Response(400, [NO_STORE, ("Connection", "close")]))
-            async with asyncio.timeout(LINGER):
-                while not content.at_eof():
-                    await content.readany()
+            if not content.at_eof():
+                async with asyncio.timeout(LINGER):
+                    while not content.at_eof():
+                        await content.readany()
         except (Disconnected, TimeoutError, ConnectionError, web.RequestPayloadError):
             self._aiohttp.protocol.force_close()
         return self._response or web.Response()

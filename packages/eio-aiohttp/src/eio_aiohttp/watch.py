@@ -45,7 +45,7 @@ class Watch(asyncio.Protocol):
         self._lost = None
         if self._timer is not None:
             self._timer.cancel()
-        if self._protocol is not None and self._transport is not None and self._transport.get_protocol() is self:
+        if self._protocol is not None and self._transport is not None:
             self._transport.set_protocol(self._protocol)
 
     def _report(self) -> None:
@@ -62,8 +62,9 @@ class Watch(asyncio.Protocol):
     # --------------------------------------------------------------------------------------------- asyncio.Protocol
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Pass it on, then report it."""
-        self._inner.connection_lost(exc)
+        """Pass it on, then report it. Whoever comes too late finds the transport as it is: it takes no protocol now."""
+        protocol, self._protocol = self._inner, None
+        protocol.connection_lost(exc)
         self._report()
 
     def data_received(self, data: bytes) -> None:

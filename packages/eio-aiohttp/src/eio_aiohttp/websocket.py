@@ -33,7 +33,7 @@ async def carry(request: web.Request, offer: Offer) -> web.StreamResponse:
     if transport is None:
         offer.failed()
         return web.Response(status=400)  # for aiohttp: nobody gets it
-    websocket = WebSocket(response, transport)
+    websocket = WebSocket(request, response, transport)
     await websocket.read(offer.opened(websocket))
     return response
 
@@ -41,9 +41,10 @@ async def carry(request: web.Request, offer: Offer) -> web.StreamResponse:
 class WebSocket:
     """See :class:`eio_server.integration.WebSocket`."""
 
-    __slots__ = ("_code", "_reader", "_response", "_send_bytes", "_send_text", "_transport")
+    __slots__ = ("_code", "_reader", "_request", "_response", "_send_bytes", "_send_text", "_transport")
 
-    def __init__(self, response: web.WebSocketResponse, transport: asyncio.Transport) -> None:
+    def __init__(self, request: web.Request, response: web.WebSocketResponse, transport: asyncio.Transport) -> None:
+        self._request = request
         self._response = response
         self._transport = transport
         self._send_text = response.send_str
@@ -107,5 +108,6 @@ class WebSocket:
         finally:
             self._reader = None
             connection.lost(code, error=error)
-            if self._transport.get_write_buffer_size():  # who never reads would keep the closed connection for ever
+            if self._request.transport is not None and self._transport.get_write_buffer_size():
+                # It is closed, but a peer that reads nothing would keep it so for ever.
                 asyncio.get_running_loop().call_later(FLUSH, self._transport.abort)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .session import Session
     from .settings import Settings
 
-__all__ = ["Admitted", "admit"]
+__all__ = ["Admitted", "admit", "refuse_shutdown"]
 
 
 class Admitted:
@@ -79,10 +79,9 @@ def _admit_handshake(
         return refusal(ErrorCode.BAD_REQUEST, request, cors, name="TRANSPORT_HANDSHAKE_ERROR")
     if query.get("EIO") != "4":
         return refusal(ErrorCode.UNSUPPORTED_PROTOCOL_VERSION, request, cors, protocol=query.get("EIO", ""))
-    if shutting_down:  # row SD-2
-        message = "Server is shutting down"
-        return refusal(ErrorCode.BAD_REQUEST, request, cors, status=503, message=message, name="SHUTTING_DOWN")
-    return Handshake(request, transport, cors)
+    if shutting_down:
+        return refuse_shutdown(request, cors)
+    return Handshake(request, transport, cors, base64=_wants_base64(query))
 
 
 def _admit_to_session(
@@ -105,8 +104,19 @@ def _admit_to_session(
             cors,
             name="TRANSPORT_MISMATCH",
             transport=transport,
-            previous_transport=session.transport,
+            previousTransport=session.transport,
         )
     if query.get("EIO") != "4":  # row HS-10
         return refusal(ErrorCode.BAD_REQUEST, request, cors, name="PROTOCOL_MISMATCH", protocol=query.get("EIO", ""))
-    return Upgrade(session, cors) if websocket else Admitted(session, cors)
+    return Upgrade(session, cors, base64=_wants_base64(query)) if websocket else Admitted(session, cors)
+
+
+def refuse_shutdown(request: Request, cors: Headers) -> Refusal:
+    """No new session while the server shuts down (row SD-2)."""
+    message = "Server is shutting down"
+    return refusal(ErrorCode.BAD_REQUEST, request, cors, status=503, message=message, name="SHUTTING_DOWN")
+
+
+def _wants_base64(query: Mapping[str, str]) -> bool:
+    """Whether binary messages shall leave as text on a WebSocket (row JP-4)."""
+    return query.get("b64") == "1"

@@ -42,16 +42,15 @@ def close(engine: Engine, session: Session, now: float, code: int = NORMAL, time
 def drain(engine: Engine, session: Session, now: float, timeout: float | None = None) -> None:
     """Bring a closing session to its end: at once if nothing is buffered and somebody can be told."""
     link, poll = session.link, session.poll
-    if session.route is Route.WEBSOCKET:
-        assert link is not None
+    if link is not None and session.route is Route.WEBSOCKET:
         link.channel = Channel.DRAINING
         if not session.buffered:
-            finish(engine, session, Reason.SERVER_DISCONNECT, session.close_code)
+            finish(engine, session, Reason.SERVER_DISCONNECT)
             return
         engine.effects.append(Write(link))
     elif poll is not None:
         if not session.queued:
-            finish(engine, session, Reason.SERVER_DISCONNECT, session.close_code)
+            finish(engine, session, Reason.SERVER_DISCONNECT)
             return
         if not poll.ready:
             poll.ready = True
@@ -61,11 +60,13 @@ def drain(engine: Engine, session: Session, now: float, timeout: float | None = 
     engine.deadlines.set(Due.CLOSE, session, now + timeout, timeout)
 
 
-def finish(engine: Engine, session: Session, reason: str, code: int = NORMAL, *, parting: str = packets.CLOSE) -> None:
+def finish(
+    engine: Engine, session: Session, reason: str, code: int | None = None, *, parting: str = packets.CLOSE
+) -> None:
     """End a session now. Whatever is buffered is dropped; every request under way gets its answer.
 
     :param reason: one of Reason; a session that was closing keeps its own (row HB-10).
-    :param code: the close code for its WebSocket (row WS-22).
+    :param code: the close code for its WebSocket (row WS-22); None: what the session was to be closed with.
     :param parting: the packet that a parked GET is answered with (rows HB-3, PP-10).
     """
     life = session.life
@@ -95,10 +96,8 @@ def finish(engine: Engine, session: Session, reason: str, code: int = NORMAL, *,
             post.response = responses.bad_request(post, "SESSION_CLOSED")
         engine.effects.append(Write(post))
     if link is not None:
-        dismiss(engine, link, code)
+        dismiss(engine, link, session.close_code if code is None else code)
         engine.effects.append(Write(link))
-    if session.above_low_water:
-        session.above_low_water = False
     engine.effects.append(Closed(session, session.reason))
 
 

@@ -27,7 +27,7 @@ def negotiate(accept_encoding: str | None) -> str | None:
         coding, _, parameters = item.partition(";")
         qualities.setdefault(coding.strip(), _quality(parameters))
     for coding, quality in qualities.items():
-        name = "gzip" if coding == "*" and "gzip" not in qualities else coding
+        name = coding if coding != "*" else next((own for own in _WINDOW_BITS if own not in qualities), None)
         if name in _WINDOW_BITS and quality > best_quality:
             best, best_quality = name, quality
     return best

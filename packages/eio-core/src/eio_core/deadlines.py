@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from enum import Enum, auto
+from typing import Generic, TypeVar
 
 __all__ = ["Deadlines", "Due"]
 
@@ -29,18 +30,21 @@ class Due(Enum):
     HANGUP = auto()  #: a link
 
 
-class Deadlines:
+Owner = TypeVar("Owner")
+
+
+class Deadlines(Generic[Owner]):
     """All deadlines of an engine: at most one of each kind for each owner."""
 
     __slots__ = ("_queues",)
 
     def __init__(self) -> None:
-        self._queues: dict[Due, dict[float, OrderedDict[object, float]]] = {kind: {} for kind in Due}
+        self._queues: dict[Due, dict[float, OrderedDict[Owner, float]]] = {kind: {} for kind in Due}
 
     def __len__(self) -> int:
         return sum(len(queue) for queues in self._queues.values() for queue in queues.values())
 
-    def set(self, kind: Due, owner: object, when: float, delay: float) -> None:
+    def set(self, kind: Due, owner: Owner, when: float, delay: float) -> None:
         """Set or move a deadline.
 
         :param when: seconds on the clock of the caller.
@@ -55,7 +59,7 @@ class Deadlines:
             when = max(when, queue[next(reversed(queue))])
         queue[owner] = when
 
-    def discard(self, kind: Due, owner: object) -> None:
+    def discard(self, kind: Due, owner: Owner) -> None:
         """Delete a deadline; nothing happens if there is none."""
         queues = self._queues[kind]
         for delay, queue in queues.items():
@@ -69,7 +73,7 @@ class Deadlines:
         first = self._first()
         return None if first is None else first[0]
 
-    def pop(self, now: float) -> tuple[Due, object, float] | None:
+    def pop(self, now: float) -> tuple[Due, Owner, float] | None:
         """Take the earliest deadline that is due, as (kind, owner, when), or None."""
         first = self._first()
         if first is None or first[0] > now:

@@ -14,12 +14,12 @@ import json
 import math
 
 from . import closing, heartbeat, outbox, polling, upgrade, websocket
-from .admission import Admitted, admit
+from .admission import Admitted, admit, refuse_shutdown
 from .deadlines import Deadlines, Due
 from .effects import Abort, Closed, Effect
 from .errors import ErrorCode, LocalProtocolError, SessionClosed
 from .http import Refusal, Request, Response, refusal, unauthorized
-from .packets import Binary, Encoded, Outgoing, encode_message
+from .packets import Encoded, Outgoing, encode_message, encode_text, lone_surrogate
 from .payloads import SEPARATOR
 from .session import PACKET_OVERHEAD, Handshake, Link, Poll, Post, Session, Upgrade, new_route, size_of
 from .settings import LOW_WATER, Settings
@@ -39,7 +39,7 @@ class Engine:
     :param settings: read whenever they are used; they may be changed at any time.
     """
 
-    __slots__ = ("_shutting_down", "deadlines", "effects", "opening", "sessions", "settings")
+    __slots__ = ("_cut_at", "deadlines", "effects", "opening", "sessions", "settings")
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = Settings() if settings is None else settings
@@ -49,8 +49,9 @@ class Engine:
         """The sessions that a request finds: accepted and not closed. For looking, never for changing."""
         self.opening: dict[str, Session] = {}
         """Those whose handshake is being decided."""
-        self.deadlines = Deadlines()
-        self._shutting_down = False
+        self.deadlines: Deadlines[Session | Link | Poll | Post] = Deadlines()
+        self._cut_at: float | None = None
+        """When a shutdown that has begun ends what is left."""
 
     # ---------------------------------------------------------------------------------------------------- requests
 
@@ -69,7 +70,7 @@ class Engine:
               means: stop reading and send the response.
         """
         self.expire(now)
-        admitted = admit(request, self.settings, self.sessions, shutting_down=self._shutting_down)
+        admitted = admit(request, self.settings, self.sessions, shutting_down=self._cut_at is not None)
         if not isinstance(admitted, Admitted):
             return admitted
         receive = polling.receive_get if request.method == "GET" else polling.receive_post
@@ -80,10 +81,11 @@ class Engine:
 
         :param sid: the new session's id, any non-empty text. One that is in use is refused (row HS-6).
         """
+        if self._cut_at is not None:  # since the request came: making the id may have taken a while
+            return refuse_shutdown(handshake.request, handshake.cors)
         if not sid or sid in self.sessions or sid in self.opening:
             return self.refuse(handshake, "ID_GENERATION_ERROR")
-        base64 = ("b64=1" in handshake.request.query.split("&")) and handshake.transport == "websocket"
-        session = Session(sid, new_route(handshake.transport), base64=base64)
+        session = Session(sid, new_route(handshake.transport), base64=handshake.base64)
         session.request = handshake
         self.opening[sid] = session
         return session
@@ -118,7 +120,7 @@ class Engine:
         else:
             link = session.link = Link(session, Channel.CARRYING, cors)
         if ending:  # closed by its own connect handler (row CL-16)
-            closing.drain(self, session, now)
+            closing.drain(self, session, now, None if self._cut_at is None else max(0.0, self._cut_at - now))
         return poll if session.route is Route.POLLING else link
 
     def reject(self, session: Session, body: bytes = b'"Unauthorized"') -> Refusal:
@@ -138,7 +140,7 @@ class Engine:
     def open_link(self, upgrade_: Upgrade, now: float) -> Link:
         """The WebSocket of an upgrade was accepted. The link may be one that is to be closed at once (UP-9, UP-10)."""
         self.expire(now)
-        return upgrade.open_link(self, upgrade_.session, upgrade_.cors, now)
+        return upgrade.open_link(self, upgrade_, now)
 
     # ------------------------------------------------------------------------------------------------------ bodies
 
@@ -166,7 +168,10 @@ class Engine:
 
     def written(self, poll: Poll) -> None:
         """The response of a poll was handed to the client's connection."""
-        session, poll.session = poll.session, None
+        session = poll.session
+        if session is not None and session.poll is poll:
+            raise LocalProtocolError("this poll has not been taken yet: call take_response() before written()")
+        poll.session = None
         if session is not None and session.life is not Life.CLOSED:
             outbox.written(self, session, poll.in_flight)
 
@@ -209,7 +214,7 @@ class Engine:
         packets = session.outbox
         if packets is None:
             if link.channel is Channel.DRAINING:
-                closing.finish(self, session, Reason.SERVER_DISCONNECT, session.close_code)
+                closing.finish(self, session, Reason.SERVER_DISCONNECT)
             return []
         if session.queued <= BATCH_BYTES:
             session.outbox = None
@@ -221,12 +226,14 @@ class Engine:
             packets = session.take(_batch(packets))
             link.in_flight = session.in_flight - before
         if session.base64:
-            return [packet.text if isinstance(packet, Binary) else packet for packet in packets]
-        return [packet.data if isinstance(packet, Binary) else packet for packet in packets]
+            return [*map(encode_text, packets)]
+        return packets  # type: ignore[return-value] # frames: an Encoded waits for a poll only
 
     def link_closing(self, link: Link, now: float) -> None:
         """``link.closing`` was seen: from now on the peer has five seconds to finish, then comes ``Abort``."""
-        self.deadlines.set(Due.HANGUP, link, now + HANGUP, HANGUP)
+        self.expire(now)
+        if link.closing is not None:
+            self.deadlines.set(Due.HANGUP, link, now + HANGUP, HANGUP)
 
     # ---------------------------------------------------------------------------------------------- lost connections
 
@@ -256,27 +263,31 @@ class Engine:
         """
         if session.life is not Life.OPEN and session.life is not Life.OPENING:
             raise SessionClosed(session.sid)
-        if type(data) is str and data.isascii():
-            packet: str | Binary = "4" + data
-        elif isinstance(data, Encoded):
-            packet = data.packet
+        if type(data) is str:
+            frame: str | bytes = "4" + data
+            if not data.isascii():
+                try:
+                    data.encode()
+                except UnicodeEncodeError as error:
+                    raise lone_surrogate(error) from None
+        elif type(data) is bytes:
+            frame = data
         else:
-            packet = encode_message(data)
-        if isinstance(packet, str):
-            size = len(packet) + PACKET_OVERHEAD
-            if session.route is not Route.WEBSOCKET and SEPARATOR in packet:
-                raise ValueError(
-                    "text with U+001E, which separates packets in a polling payload, cannot be sent to a session on "
-                    "polling: send it as bytes, or have the client connect with transport websocket"
-                )
-        else:
-            size = len(packet.data) + PACKET_OVERHEAD
+            frame = data.frame if isinstance(data, Encoded) else encode_message(data)
+        polling = session.route is not Route.WEBSOCKET
+        if polling and type(frame) is str and SEPARATOR in frame:
+            raise ValueError(
+                "text with U+001E, which separates packets in a polling payload, cannot be sent to a session on "
+                "polling: send it as bytes, or have the client connect with transport websocket"
+            )
+        size = len(frame) + PACKET_OVERHEAD
         settings = self.settings
         buffered = session.queued + session.in_flight
         bound = settings.max_buffered_bytes
         if bound is not None and buffered >= bound:  # a slow consumer (row FD-8)
             closing.finish(self, session, Reason.TRANSPORT_ERROR)
             return None
+        packet: Outgoing = data if polling and isinstance(data, Encoded) else frame
         if session.outbox is None:
             session.outbox = [packet]
         else:
@@ -299,7 +310,7 @@ class Engine:
         :param timeout: seconds that the sessions have to deliver the rest; they are all over then.
         """
         self.expire(now)
-        self._shutting_down = True
+        self._cut_at = now + timeout
         for session in [*self.sessions.values(), *self.opening.values()]:
             closing.close(self, session, now, closing.GOING_AWAY, timeout)
             if session.life is Life.CLOSING and session.sid in self.sessions:
@@ -315,7 +326,7 @@ class Engine:
 
     def reopen(self) -> None:
         """Accept handshakes again after a shutdown (row SD-4)."""
-        self._shutting_down = False
+        self._cut_at = None
 
     # --------------------------------------------------------------------------------------------------------- time
 
@@ -333,7 +344,7 @@ class Engine:
                 elif kind is Due.PONG:
                     heartbeat.pong_due(self, owner, when, now)
                 else:
-                    closing.finish(self, owner, Reason.SERVER_DISCONNECT, owner.close_code)
+                    closing.finish(self, owner, Reason.SERVER_DISCONNECT)
             elif isinstance(owner, Link):
                 if kind is Due.UPGRADE:
                     upgrade.upgrade_due(self, owner)
@@ -341,7 +352,7 @@ class Engine:
                     self.effects.append(Abort(owner))
             elif isinstance(owner, Poll):
                 upgrade.hold_due(self, owner)
-            elif isinstance(owner, Post):
+            else:
                 polling.body_due(self, owner)
 
     # -------------------------------------------------------------------------------------------------------- inside

@@ -41,9 +41,9 @@ def ping_due(engine: Engine, session: Session, when: float, now: float) -> None:
         return
     following = when + interval
     engine.deadlines.set(Due.PING, session, following if following > now else now + interval, interval)
-    if session.awaiting_pong and settings.monitor_clients:
+    if session.awaiting_pong:
         return
-    session.awaiting_pong = True
+    session.awaiting_pong = settings.monitor_clients
     session.heard = session.extended = session.graced = False
     if settings.monitor_clients:
         engine.deadlines.set(Due.PONG, session, now + settings.ping_timeout, settings.ping_timeout)
@@ -53,9 +53,12 @@ def ping_due(engine: Engine, session: Session, when: float, now: float) -> None:
 
 def pong_due(engine: Engine, session: Session, when: float, now: float) -> None:
     """Close the session, unless there is a reason to think that its pong is on the way."""
+    settings = engine.settings
+    if not settings.monitor_clients:
+        session.awaiting_pong = False
     if not session.awaiting_pong:
         return
-    timeout = engine.settings.ping_timeout
+    timeout = settings.ping_timeout
     if session.paused or session.post is not None:
         # We are the ones who do not read (row HB-2).
         engine.deadlines.set(Due.PONG, session, now + timeout, timeout)

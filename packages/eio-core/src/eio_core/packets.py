@@ -1,9 +1,9 @@
 """One packet: its types, its text form, its binary form.
 
 A text packet is one ASCII digit and its data, ``"4hello"``; that form is the same on both transports, so a text packet
-*is* that ``str`` everywhere in the core. A binary message is raw bytes in a WebSocket frame and ``"b"`` + base64 in a
-polling payload; :class:`Binary` holds both, the second made when it is first asked for and shared by all sessions of a
-broadcast.
+*is* that ``str`` everywhere in the core. A binary message is raw bytes in a WebSocket frame, and ``bytes`` in the core;
+in a polling payload it is ``"b"`` + base64, made when the payload is, except for a broadcast: :class:`Encoded` makes it
+once for all sessions.
 
 Must not know: sessions, transports, time.
 """
@@ -15,7 +15,7 @@ import binascii
 from enum import IntEnum
 from typing import Final
 
-__all__ = ["Binary", "Encoded", "Outgoing", "Packet", "PacketType", "decode_base64", "decode_packet", "encode_message"]
+__all__ = ["Encoded", "Outgoing", "Packet", "PacketType", "decode_base64", "decode_packet", "encode_message"]
 
 
 class PacketType(IntEnum):
@@ -72,41 +72,35 @@ class Packet:
         return f"{int(self.packet_type)}{self.data}" if isinstance(self.data, str) else self.data
 
 
-class Binary:
-    """A binary message on its way out, in the form that each transport wants (rows PL-5, PL-6, PL-18)."""
+class Encoded:
+    """A message that was encoded before it is sent, once for all recipients of a broadcast (row PL-18).
 
-    __slots__ = ("_text", "data")
+    :param data: ``str``, ``bytes``, ``bytearray`` or ``memoryview``.
+    :raises TypeError: data of any other type (row PL-17).
+    :raises ValueError: text with a lone surrogate (row PL-20).
+    """
 
-    def __init__(self, data: bytes) -> None:
-        self.data = data
+    __slots__ = ("_text", "frame")
+
+    def __init__(self, data: object) -> None:
+        self.frame = encode_message(data)
+        """The packet as one WebSocket frame."""
         self._text: str | None = None
 
     @property
     def text(self) -> str:
-        """``"b"`` and the standard base64 of the data, padded."""
+        """The packet as it stands in a polling payload; made once."""
         if self._text is None:
-            self._text = "b" + base64.b64encode(self.data).decode("ascii")
+            self._text = encode_text(self.frame)
         return self._text
 
 
-Outgoing = str | Binary
-"""A packet in an outbox: its text form, or a binary message."""
+Outgoing = str | bytes | Encoded
+"""A packet in an outbox: its text form, a binary message, or a shared one."""
 
 
-class Encoded:
-    """A message that was encoded before it is sent, once for all recipients of a broadcast (row PL-18).
-
-    :param data: as for :func:`encode_message`, which names the errors.
-    """
-
-    __slots__ = ("packet",)
-
-    def __init__(self, data: object) -> None:
-        self.packet = encode_message(data)
-
-
-def encode_message(data: object) -> Outgoing:
-    """Encode what an application sends.
+def encode_message(data: object) -> str | bytes:
+    """Encode what an application sends, as one WebSocket frame.
 
     :param data: ``str``, ``bytes``, ``bytearray`` or ``memoryview``; the last two are copied.
     :raises TypeError: data of any other type (row PL-17).
@@ -117,14 +111,26 @@ def encode_message(data: object) -> Outgoing:
             try:
                 data.encode()
             except UnicodeEncodeError as error:
-                raise ValueError(
-                    f"text to send has a lone surrogate at position {error.start}, which UTF-8 cannot encode: "
-                    "send valid text, or bytes"
-                ) from None
+                raise lone_surrogate(error) from None
         return "4" + data
     if isinstance(data, bytes | bytearray | memoryview):
-        return Binary(bytes(data))
+        return bytes(data)
     raise TypeError(f"a message is str, bytes, bytearray or memoryview, not {type(data).__name__}")
+
+
+def encode_text(packet: Outgoing) -> str:
+    """A packet as text: binary data as ``"b"`` and standard base64, padded (row PL-6)."""
+    if isinstance(packet, str):
+        return packet
+    return packet.text if isinstance(packet, Encoded) else "b" + base64.b64encode(packet).decode("ascii")
+
+
+def lone_surrogate(error: UnicodeEncodeError) -> ValueError:
+    """What is raised for text that UTF-8 cannot carry (row PL-20)."""
+    return ValueError(
+        f"text to send has a lone surrogate at position {error.start}, which UTF-8 cannot encode: "
+        "send valid text, or bytes"
+    )
 
 
 def decode_packet(text: str) -> Packet | None:
@@ -142,16 +148,15 @@ def decode_base64(text: str) -> bytes | None:
     """Decode base64 strictly, or None.
 
     The standard and the url-safe alphabet are accepted, with or without padding, and nothing else: Python's own default
-    skips every character that it does not know (row PL-7).
+    skips every character that it does not know, and strict_mode lets ``AAAA====`` pass (row PL-7).
     """
     if "-" in text or "_" in text:
         text = text.replace("-", "+").replace("_", "/")
-    missing = -len(text) % 4
-    if missing:
-        if missing == 3 or text.endswith("="):
-            return None
-        text += "=" * missing
+    bare = text.rstrip("=")
+    padding = -len(bare) % 4
+    if padding == 3 or len(text) - len(bare) not in (0, padding):
+        return None
     try:
-        return binascii.a2b_base64(text, strict_mode=True)
+        return binascii.a2b_base64(bare + "=" * padding, strict_mode=True)
     except ValueError:  # binascii.Error is one, and so is non-ASCII text
         return None

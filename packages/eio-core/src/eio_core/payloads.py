@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from .packets import Outgoing, Packet, decode_packet
+from .packets import Outgoing, Packet, decode_packet, encode_text
 
 __all__ = ["SEPARATOR", "decode_payload", "encode_payload"]
 
@@ -19,7 +19,7 @@ SEPARATOR = "\x1e"
 
 def encode_payload(packets: Iterable[Outgoing]) -> bytes:
     """Join packets to a body in UTF-8."""
-    return SEPARATOR.join([p if isinstance(p, str) else p.text for p in packets]).encode()
+    return SEPARATOR.join(map(encode_text, packets)).encode()
 
 
 def decode_payload(body: bytes, *, max_packets: int | None = None) -> Iterator[Packet | None]:

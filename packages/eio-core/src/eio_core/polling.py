@@ -44,11 +44,11 @@ def receive_get(engine: Engine, session: Session, request: Request, cors: Header
 def take_get_response(engine: Engine, poll: Poll) -> Response:
     """Compose the response of a poll, at the last moment, from what the outbox holds then (rows PG-1, PL-11, CL-5)."""
     session = poll.session
-    if poll.response is not None or session is None:
-        if poll.response is None:
-            raise LocalProtocolError("the response of this poll was taken before, or its client is gone")
+    if poll.response is not None:
         response, poll.response = poll.response, None
         return response
+    if session is None or session.poll is not poll:
+        raise LocalProtocolError("the response of this poll was taken before, or its client is gone")
     if not poll.ready:
         raise LocalProtocolError("this poll has nothing to be written yet: wait for the effect Write")
     settings = engine.settings
@@ -139,9 +139,9 @@ def receive_oversize(engine: Engine, post: Post) -> None:
 
 def take_post_response(engine: Engine, post: Post) -> Response:
     """The response of a POST; its slot is free from now on, before the response is sent."""
-    response = post.response
+    response, post.response = post.response, None
     if response is None:
-        raise LocalProtocolError("this POST has no response yet: report its body, or what became of it")
+        raise LocalProtocolError("this POST has no response: report its body, or what became of it, and take it once")
     session = post.session
     if session is not None:
         session.post = post.session = None
@@ -160,5 +160,6 @@ def lose_post(engine: Engine, post: Post) -> None:
 
 def body_due(engine: Engine, post: Post) -> None:
     """The body did not arrive in time."""
-    if post.session is not None:
-        closing.finish(engine, post.session, Reason.TRANSPORT_ERROR)
+    if post.session is None:
+        raise AssertionError("a POST that parted from its session has no deadline for its body")
+    closing.finish(engine, post.session, Reason.TRANSPORT_ERROR)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .packets import Encoded
 from .states import Life, Route
 
 if TYPE_CHECKING:
@@ -120,28 +121,30 @@ class Session:
 
 def size_of(packet: Outgoing) -> int:
     """What a packet counts against the bound of an outbox."""
-    return len(packet if isinstance(packet, str) else packet.data) + PACKET_OVERHEAD
+    return len(packet.frame if isinstance(packet, Encoded) else packet) + PACKET_OVERHEAD
 
 
 class Handshake:
     """A handshake for the application to decide: :meth:`~eio_core.engine.Engine.open` makes its session."""
 
-    __slots__ = ("cors", "request", "transport")
+    __slots__ = ("base64", "cors", "request", "transport")
 
-    def __init__(self, request: Request, transport: str, cors: Headers) -> None:
+    def __init__(self, request: Request, transport: str, cors: Headers, *, base64: bool) -> None:
         self.request = request
         self.transport = transport
         self.cors = cors
+        self.base64 = base64
 
 
 class Upgrade:
     """A WebSocket for a session that exists: accept it, then call :meth:`~eio_core.engine.Engine.open_link`."""
 
-    __slots__ = ("cors", "session")
+    __slots__ = ("base64", "cors", "session")
 
-    def __init__(self, session: Session, cors: Headers) -> None:
+    def __init__(self, session: Session, cors: Headers, *, base64: bool) -> None:
         self.session = session
         self.cors = cors
+        self.base64 = base64
 
 
 class Poll:

@@ -17,26 +17,30 @@ from .deadlines import Due
 from .effects import Upgraded, Write
 from .errors import ErrorCode
 from .http import refusal
-from .session import Link
+from .packets import Encoded
+from .session import Link, size_of
 from .states import LEGAL, Action, Channel, Life, Route
 
 if TYPE_CHECKING:
     from .engine import Engine
-    from .http import Headers
     from .packets import Packet
-    from .session import Poll, Session
+    from .session import Poll, Session, Upgrade
 
 FIRST_HOLD = 0.02
 NEXT_HOLD = 0.1
+MOST_ANSWERS = 16
+"""How many answers to probes may wait to be written; a client that goes on probing is dropped."""
 
 
-def open_link(engine: Engine, session: Session, cors: Headers, now: float) -> Link:
+def open_link(engine: Engine, upgrade: Upgrade, now: float) -> Link:
     """A WebSocket for an existing session was accepted; a second one is closed at once (rows UP-9, UP-10)."""
+    session = upgrade.session
     if session.life is Life.CLOSED or session.link is not None:
-        link = Link(None, Channel.ENDED, cors)
+        link = Link(None, Channel.ENDED, upgrade.cors)
         link.closing = closing.NORMAL
         return link
-    link = session.link = Link(session, Channel.UNPROBED, cors)
+    session.base64 = upgrade.base64
+    link = session.link = Link(session, Channel.UNPROBED, upgrade.cors)
     timeout = engine.settings.upgrade_timeout
     engine.deadlines.set(Due.UPGRADE, link, now + timeout, timeout)
     return link
@@ -56,7 +60,11 @@ def receive_probe_packet(engine: Engine, link: Link, session: Session, packet: P
 def _answer(engine: Engine, link: Link, session: Session) -> None:
     """Answer the probe, and end the GET that the client is waiting for (row UP-2)."""
     link.channel = Channel.PROBED
-    link.frames = [*(link.frames or ()), packets.PROBE_ANSWER]
+    frames = link.frames = [] if link.frames is None else link.frames
+    if len(frames) == MOST_ANSWERS:  # it probes and does not read
+        drop(engine, link, session)
+        return
+    frames.append(packets.PROBE_ANSWER)
     if session.route is Route.PROBING:  # probed again (row UP-7)
         return
     session.route = Route.PROBING
@@ -71,6 +79,11 @@ def _complete(engine: Engine, link: Link, session: Session) -> None:
     engine.deadlines.discard(Due.UPGRADE, link)
     link.channel = Channel.DRAINING if session.life is Life.CLOSING else Channel.CARRYING
     session.route = Route.WEBSOCKET
+    for frame in link.frames or ():  # answers to probes, not written yet
+        session.queued += size_of(frame)
+    waiting = [*(link.frames or ()), *(session.outbox or ())]
+    session.outbox = [packet.frame if isinstance(packet, Encoded) else packet for packet in waiting] or None
+    link.frames = None
     poll = session.poll
     if poll is not None:
         session.poll = poll.session = None
@@ -84,7 +97,8 @@ def _complete(engine: Engine, link: Link, session: Session) -> None:
 def hold(engine: Engine, session: Session, poll: Poll, now: float) -> None:
     """Hold a GET that came after the probe: briefly the first, for the client is about to send ``5``."""
     link = session.link
-    assert link is not None, "a session that is probing has a link"
+    if link is None:
+        raise AssertionError("a session that is probing has a link")
     delay = NEXT_HOLD if link.held_one else FIRST_HOLD
     link.held_one = True
     poll.held = True
@@ -111,6 +125,7 @@ def drop(engine: Engine, link: Link, session: Session, code: int = closing.NORMA
 
 def upgrade_due(engine: Engine, link: Link) -> None:
     """The client did not finish its upgrade in time (row UP-12)."""
-    if link.session is not None:
-        drop(engine, link, link.session)
-        engine.effects.append(Write(link))
+    if link.session is None:
+        raise AssertionError("a link that parted from its session has no deadline for an upgrade")
+    drop(engine, link, link.session)
+    engine.effects.append(Write(link))

@@ -45,7 +45,7 @@ def receive_frame(engine: Engine, link: Link, frame: str | bytes) -> str | bytes
         closing.finish(engine, session, Reason.CLIENT_DISCONNECT)
     elif action is Action.PONG:
         heartbeat.receive_pong(session)
-    else:
+    elif link.channel is Channel.CARRYING:  # nothing counts any more while the session closes (row HB-8)
         session.heard = True
         if action is Action.DELIVER:
             return packet.data

@@ -13,6 +13,7 @@ from contextvars import Context
 from types import TracebackType
 from typing import Any, Self, cast
 
+from .integration import Disconnected
 from .runtime import Event, Scope
 
 __all__ = ["AsyncioRuntime"]
@@ -51,9 +52,9 @@ class AsyncioRuntime:
 
     def spawn(self, coroutine: Coroutine[Any, Any, object], *, context: Context | None = None) -> asyncio.Task[Any]:
         """See :class:`~eio_server.runtime.Runtime`."""
-        return self._own(
-            self._loop.create_task(coroutine, context=self._context.copy() if context is None else context)
-        )
+        # Not by the loop's create_task(): with asyncio.eager_task_factory that would begin at once.
+        context = self._context.copy() if context is None else context
+        return self._own(asyncio.Task(coroutine, loop=self._loop, context=context))
 
     def start(self, coroutine: Coroutine[Any, Any, object]) -> None:
         """See :class:`~eio_server.runtime.Runtime`."""
@@ -70,6 +71,8 @@ class AsyncioRuntime:
             yielded = context.run(coroutine.send, None)
         except StopIteration:
             return None
+        except asyncio.CancelledError:  # its own: nobody else can cancel a step, and the sender must not be
+            raise Disconnected from None
         return cast("Coroutine[Any, Any, object]", _resume(coroutine, yielded))
 
     def event(self) -> Event:
@@ -95,12 +98,18 @@ class AsyncioRuntime:
     async def stop(self, timeout: float) -> None:
         """See :class:`~eio_server.runtime.Runtime`."""
         self.set_timer(None, _nothing)
-        if tasks := self._others():
-            await asyncio.wait(tasks, timeout=timeout)
-        if tasks := self._others():
+        end = self.now() + timeout
+        # What ends may begin something: after the last message handler comes the disconnect handler.
+        while tasks := self._others():
+            await asyncio.wait(tasks, timeout=max(0.0, end - self.now()))
+            if self.now() >= end:
+                break
+        while tasks := self._others():
             for task in tasks:
                 task.cancel()
-            await asyncio.wait(tasks, timeout=1.0)
+            _, stubborn = await asyncio.wait(tasks, timeout=1.0)
+            if stubborn:
+                break
 
     def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
         """See :class:`~eio_server.runtime.Runtime`."""

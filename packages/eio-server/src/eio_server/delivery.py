@@ -134,8 +134,8 @@ class Socket:
         return len(self._inbox or ()) + self._running >= self._runner.max_pending_messages
 
     async def room(self) -> None:
-        """Wait until it is no longer crowded."""
-        while self.crowded:
+        """Wait until it is no longer crowded, or is over."""
+        while self.crowded and self._leaving is None:
             if self._room is None:
                 self._room = self._runner.runtime.event()
             await self._room.wait()
@@ -144,6 +144,7 @@ class Socket:
         """The session is over: the disconnect handler comes when everything before it has been."""
         self._leaving = reason
         self.drained()
+        self._made_room()
         if not self._busy:
             self._runner.spawn(self._disconnect())
 
@@ -156,8 +157,11 @@ class Socket:
             event.set()
 
     async def wait_drained(self) -> None:
-        """Wait until the outbox is below low water, or the session closed."""
-        while self.core.above_low_water and self.core.life is not Life.CLOSED:
+        """Wait until the outbox is below low water, or the session closed.
+
+        Not in its own connect handler: nothing is written before that has returned.
+        """
+        while self.core.above_low_water and (self.core.life is Life.OPEN or self.core.life is Life.CLOSING):
             event = self._runner.runtime.event()
             self._drained = [*(self._drained or ()), event]
             await event.wait()
@@ -235,7 +239,8 @@ class Socket:
                     self._runner.spawn(self._disconnect())
 
     async def _fewer_running(self) -> None:
-        while self._running >= self._runner.max_pending_messages:
+        """Wait until another handler may be started; not where no more is to be, for they may wait for the disconnect."""
+        while self._running >= self._runner.max_pending_messages and self.core.reason is not Reason.SERVER_DISCONNECT:
             if self._room is None:
                 self._room = self._runner.runtime.event()
             await self._room.wait()

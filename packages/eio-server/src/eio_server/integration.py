@@ -225,7 +225,7 @@ def _load(name: str) -> Integration | None:
 
 
 def _not_found(name: str | None) -> str:
-    installed = names()
+    installed = [other for other in names() if _load(other) is not None]
     wanted = f"{name!r}" if name is not None else "None, and no integration is installed"
     known = f"installed: {', '.join(installed)}" if installed else "none is installed"
     help_ = f"pip install eio-{name}" if name in ORDER else f"pip install one of {', '.join('eio-' + n for n in ORDER)}"

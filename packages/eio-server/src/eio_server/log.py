@@ -22,7 +22,7 @@ def make_logger(wish: bool | logging.Logger) -> logging.Logger:
     True: INFO and up, to a handler of its own if there is none. False: errors only, unless the application set a level
     itself; nothing is installed. A logger is used as it is.
     """
-    if isinstance(wish, logging.Logger):
+    if not isinstance(wish, bool):
         return wish
     logger = logging.getLogger(NAME)
     if wish:

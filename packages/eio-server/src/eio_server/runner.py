@@ -21,6 +21,7 @@ from eio_core import (
     Closed,
     Drained,
     Engine,
+    ErrorCode,
     Handshake,
     Poll,
     Post,
@@ -33,6 +34,7 @@ from eio_core import (
     compressed,
     own_origins,
 )
+from eio_core.http import refusal
 
 from .asyncio_runtime import AsyncioRuntime
 from .delivery import Socket
@@ -72,7 +74,7 @@ class Runner:
         self._armed: float | None = None
         self._settling = False
         self._context = copy_context()
-        self._emptied: Event | None = None
+        self._emptied: list[Event] = []
         self.decide_origin: Callable[[str, Exchange], Awaitable[bool]] | None = None
         """Set where the application decides about origins itself (row HD-1)."""
 
@@ -126,9 +128,10 @@ class Runner:
                         effect.link.handle.abort()
         finally:
             self._settling = False
-        if self._emptied is not None and not self.engine.sessions:
-            self._emptied.set()
-            self._emptied = None
+        if self._emptied and not self.engine.sessions:
+            for event in self._emptied:
+                event.set()
+            self._emptied.clear()
         self.rearm()
 
     def rearm(self) -> None:
@@ -158,6 +161,24 @@ class Runner:
             request.origin_allowed = await self.decide_origin(origin, exchange)
         answer = engine.receive_request(request, self.runtime.now())
         self.settle()
+        if isinstance(answer, Response):
+            if isinstance(answer, Refusal):
+                self._log_refusal(exchange, answer)
+            await self._respond(exchange, answer)
+            return None
+        try:
+            return await self._serve_admitted(exchange, answer)
+        except Exception:  # row ER-9: a defect of ours or of an integration, before anything was answered
+            self.logger.exception("a request failed, and with it its session")
+            if isinstance(answer, Poll | Post):
+                engine.connection_lost(answer)
+            self.settle()
+            await self._respond(exchange, refusal(ErrorCode.BAD_REQUEST, request, answer.cors, name="INTERNAL_ERROR"))
+        return None
+
+    async def _serve_admitted(
+        self, exchange: Exchange, answer: Handshake | Upgrade | Poll | Post
+    ) -> SocketOffer | None:
         if isinstance(answer, Poll):
             self.rearm()
             await self._serve_poll(exchange, answer)
@@ -166,15 +187,10 @@ class Runner:
             await self._serve_post(exchange, answer)
         elif isinstance(answer, Handshake):
             return await self._serve_handshake(exchange, answer)
-        elif isinstance(answer, Upgrade):
-            problem = exchange.websocket_problem()
-            if problem is None:
-                return SocketOffer(self, answer.cors, upgrade=answer)
+        elif (problem := exchange.websocket_problem()) is not None:
             await self._respond(exchange, problem)
         else:
-            if isinstance(answer, Refusal):
-                self._log_refusal(exchange, answer)
-            await self._respond(exchange, answer)
+            return SocketOffer(self, answer.cors, upgrade=answer)
         return None
 
     async def _serve_poll(self, exchange: Exchange, poll: Poll) -> None:
@@ -211,15 +227,15 @@ class Runner:
                     response = compressed(response)
                 else:
                     response = await self.runtime.run_in_thread(compressed, response)
-            await exchange.respond(response)
-        except Disconnected:
-            engine.connection_lost(poll)
+            written = await self._respond(exchange, response)
         except BaseException:
             engine.connection_lost(poll)
             self.settle()
             raise
-        else:
+        if written:
             engine.written(poll)
+        else:
+            engine.connection_lost(poll)
         self.settle()
 
     async def _serve_post(self, exchange: Exchange, post: Post) -> None:
@@ -228,6 +244,12 @@ class Runner:
             socket: Socket = post.session.handle
             try:
                 body = await self._read_body(exchange, post)
+                if body is not None:
+                    messages = engine.receive_body(post, body, self.runtime.now())
+                    socket.receive_all(messages)
+                    self.settle()
+                    if socket.crowded and not socket.closed:
+                        await socket.room()
             except Disconnected:
                 engine.connection_lost(post)
                 self.settle()
@@ -236,12 +258,6 @@ class Runner:
                 engine.connection_lost(post)
                 self.settle()
                 raise
-            if body is not None:
-                messages = engine.receive_body(post, body, self.runtime.now())
-                socket.receive_all(messages)
-                self.settle()
-                if socket.crowded and not socket.closed:
-                    await socket.room()
         response = engine.take_response(post)
         self.settle()
         if isinstance(response, Refusal):
@@ -282,10 +298,10 @@ class Runner:
             self.forget(socket)
             raise
         if rejection is not None:
-            refusal = engine.reject(session, rejection)
+            unauthorized = engine.reject(session, rejection)
             self.forget(socket)
             self.notices.tell("UNAUTHORIZED", "the connect handler rejected %r", session.sid)
-            await self._respond(exchange, refusal)
+            await self._respond(exchange, unauthorized)
             return None
 
         connection = engine.accept(session, self.runtime.now())
@@ -319,6 +335,11 @@ class Runner:
         except Exception:
             self.logger.exception("generate_id failed")
             return self.engine.refuse(handshake)
+        if not isinstance(sid, str):
+            self.logger.error("generate_id made %r: a session id is a str", sid)
+            return self.engine.refuse(handshake)
+        if sid in self.sockets:  # the core has forgotten it, but its disconnect handler still runs (row HS-23)
+            return self.engine.refuse(handshake)
         return self.engine.open(handshake, sid)
 
     async def _ask(self, exchange: Exchange, sid: str, client: Client) -> bytes | None:
@@ -338,11 +359,16 @@ class Runner:
             return None
         return self._server.rejection(verdict)
 
-    async def _respond(self, exchange: Exchange, response: Response) -> None:
+    async def _respond(self, exchange: Exchange, response: Response) -> bool:
+        """Send the response; False: it could not be, and the client counts as gone (rows FD-12, IN-17)."""
         try:
             await exchange.respond(response)
         except Disconnected:
-            return
+            return False
+        except Exception:
+            self.logger.exception("a response could not be written")
+            return False
+        return True
 
     def _log_refusal(self, exchange: Exchange, refusal: Refusal) -> None:
         request = exchange.request
@@ -370,8 +396,9 @@ class Runner:
         self.settle()
         self.rearm()
         if engine.sessions:  # the deadlines of the core see to it that this ends
-            self._emptied = runtime.event()
-            await self._emptied.wait()
+            emptied = runtime.event()
+            self._emptied.append(emptied)  # one of several, where a signal and the framework both stop the server
+            await emptied.wait()
         engine.cut()  # those whose connect handler still runs
         self.settle()
         await runtime.stop(max(0.0, end - runtime.now()))

@@ -15,10 +15,10 @@ __all__ = ["Event", "Runtime", "Scope"]
 
 
 class Event(Protocol):
-    """One waiter, set once."""
+    """Set once, for good."""
 
     def set(self) -> None:
-        """Wake the waiter; a second time does nothing."""
+        """Wake all who wait; a second time does nothing."""
 
     async def wait(self) -> object:
         """Wait until it is set."""
@@ -46,13 +46,14 @@ class Runtime(Protocol):
     def spawn(self, coroutine: Coroutine[Any, Any, object], *, context: Context | None = None) -> Any:
         """Run a coroutine in a task that belongs to the server: it outlives the caller, :meth:`stop` ends it.
 
-        The coroutine handles its own exceptions. Without a context it runs in the server's own, not in the request's.
+        It never begins before the caller has let the event loop go on. The coroutine handles its own exceptions.
+        Without a context it runs in the server's own, not in the request's.
         """
 
     def start(self, coroutine: Coroutine[Any, Any, object]) -> None:
         """Like :meth:`spawn`, in a copy of the caller's context, and at once where the event loop can (3.12+).
 
-        Whatever was given to :meth:`start` and :meth:`spawn` begins in the order of the calls.
+        What was started begins in the order of the calls, and before what is spawned afterwards.
         """
 
     def step(self, coroutine: Coroutine[Any, Any, object], context: Context) -> Coroutine[Any, Any, object] | None:
@@ -60,6 +61,7 @@ class Runtime(Protocol):
 
         :returns: None if it is done; else what finishes it, to be awaited in a task with the same context. A loop that
             cannot be stepped returns the coroutine untouched.
+        :raises Exception: the write's own; a cancellation that comes out of it is a ``Disconnected``.
         """
 
     def event(self) -> Event:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import difflib
 import itertools
+import math
 import secrets
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -162,6 +163,8 @@ class AsyncServer:
         self._json = Json(json)
         self.runner = Runner(self, self._settings, self.logger)
         """What integrations hand their requests to."""
+        if max_pending_messages < 1:
+            raise ValueError(f"max_pending_messages is 1 or more, else nothing is ever read, not {max_pending_messages!r}")
         self.runner.max_pending_messages = max_pending_messages
         self.runner.websocket_compression = websocket_compression
         self.async_handlers = async_handlers
@@ -187,6 +190,8 @@ class AsyncServer:
     def ping_interval(self, value: float | tuple[float, float]) -> None:
         interval, grace = value if isinstance(value, tuple) else (value, self._settings.ping_grace)
         _require_positive("ping_interval", interval)
+        if not 0 <= grace < math.inf:  # less would have clients give up before their ping comes (row HB-12)
+            raise ValueError(f"the grace period of ping_interval is a number of seconds from 0, not {grace!r}")
         self._settings.ping_interval, self._settings.ping_grace = interval, grace
 
     @property
@@ -329,6 +334,8 @@ class AsyncServer:
                     connection = engine.send(socket.core, message)
                     if connection is not None:
                         dirty.append(connection)
+                    elif socket.core.reason is not None:
+                        self._slow_consumer(socket)
         finally:
             for connection in dirty:
                 connection.handle.flush()
@@ -425,11 +432,11 @@ class AsyncServer:
 
     def rejection(self, verdict: Any) -> bytes:
         """The JSON body for what a connect handler rejected a client with (row ER-10)."""
-        if verdict:
-            try:
+        try:
+            if verdict:
                 return self._json.dumps(verdict).encode()
-            except (TypeError, ValueError):
-                self.logger.exception("a connect handler rejected with what JSON cannot carry")
+        except Exception:  # of the application's value, or of its JSON module
+            self.logger.exception("a connect handler rejected with what JSON cannot carry")
         return b'"Unauthorized"'
 
     def make_cookie(self, sid: str, request: Request) -> tuple[str, str] | None:
@@ -497,19 +504,19 @@ class AsyncServer:
             return False
         if connection is not None:
             connection.handle.flush()
-        if engine.effects:
+        elif socket.core.reason is not None:
             self._slow_consumer(socket)
+        if engine.effects:
             self.runner.settle()
         return socket.core.above_low_water
 
     def _slow_consumer(self, socket: Socket) -> None:
-        if socket.core.reason is Reason.TRANSPORT_ERROR:
-            self.runner.notices.tell(
-                "SLOW_CONSUMER",
-                "%r closed: its outbox reached max_buffered_bytes (%r); see drain() and buffered()",
-                socket.sid,
-                self._settings.max_buffered_bytes,
-            )
+        self.runner.notices.tell(
+            "SLOW_CONSUMER",
+            "%r closed: its outbox reached max_buffered_bytes (%r); see drain() and buffered()",
+            socket.sid,
+            self._settings.max_buffered_bytes,
+        )
 
     async def _decide_origin(self, origin: str, exchange: Exchange) -> bool:
         decide = self._cors_allowed_origins
@@ -553,7 +560,7 @@ class UserSession(AbstractContextManager[dict[str, Any]], AbstractAsyncContextMa
 
 
 def _require_positive(name: str, value: float) -> None:
-    if isinstance(value, bool) or not value > 0:
+    if isinstance(value, bool) or not 0 < value < math.inf:
         raise ValueError(f"{name} is a positive number of seconds, not {value!r}")
 
 
@@ -589,7 +596,7 @@ def _is_secure(request: Request, *, trust_forwarded: bool) -> bool:
 
 
 def _warn_of_unknown(kwargs: Mapping[str, Any]) -> None:
-    known = [*Settings.__dataclass_fields__, *AsyncServer.__init__.__annotations__]
+    known = [name for name in AsyncServer.__init__.__annotations__ if name not in ("kwargs", "return")]
     hints = []
     for name in kwargs.keys() - _KNOWN_ELSEWHERE:
         near = difflib.get_close_matches(name, known, 1)

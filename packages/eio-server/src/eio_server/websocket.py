@@ -52,6 +52,7 @@ class SocketOffer:
         connection: LiveConnection = link.handle
         connection.opened(websocket)
         runner.settle()
+        runner.rearm()
         return connection
 
     def failed(self) -> None:
@@ -165,9 +166,11 @@ class LiveConnection:
                     break
                 if self._runner.engine.effects:
                     self._runner.settle()
-        except Exception as error:
+        except BaseException as error:
             self._writer = None
             self._failed(error)
+            if not isinstance(error, Exception):  # it was cancelled
+                raise
             return
         self._writer = None
         self._writing = False
@@ -196,21 +199,28 @@ class LiveConnection:
             return
         try:
             await websocket.close(code)
-        except Exception as error:
+        except BaseException as error:
             self._failed(error)
+            if not isinstance(error, Exception):  # it was cancelled
+                raise
 
     def abort(self) -> None:
         """The close handshake did not finish in time."""
         websocket, writer, closer = self._websocket, self._writer, self._closer
-        self._writer = self._closer = None
+        self._websocket = self._writer = self._closer = None
         for task in (writer, closer):
             if task is not None:
                 task.cancel()
         if websocket is not None:
             websocket.abort()
 
-    def _failed(self, error: Exception) -> None:
-        """Writing or closing found that the client is gone, or a framework failed."""
-        if not isinstance(error, Disconnected):
-            self._runner.logger.error("a WebSocket could not be written", exc_info=error)
+    def _failed(self, error: BaseException) -> None:
+        """Writing or closing found that the client is gone; or a framework failed, or it was cut short."""
+        websocket = self._websocket
         self.lost(error=True)
+        if isinstance(error, Disconnected):
+            return
+        if isinstance(error, Exception):
+            self._runner.logger.error("a WebSocket could not be written", exc_info=error)
+        if websocket is not None:  # its client may still be there, and nobody would own the connection
+            websocket.abort()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 __all__ = ["Clock", "Timer"]
 
-_Entry = tuple[float, int, Callable[..., None], tuple[object, ...]]
+_Entry = tuple[float, Callable[..., None], tuple[object, ...]]
 
 
 class Clock:
@@ -26,29 +26,28 @@ class Clock:
     60.0
     """
 
-    __slots__ = ("_arranged", "_count", "now")
+    __slots__ = ("_arranged", "now", "turn")
 
     def __init__(self) -> None:
         self.now = 0.0
         """Pass it to whatever wants to know the time."""
-        # The next entry stands last, so that it is popped cheaply; times and counts are negative, to sort that way.
+        self.turn = 0
+        """How many things have been done."""
+        # Sorted so that the next one stands last, where it is popped cheaply: by minus its time.
         self._arranged: list[_Entry] = []
-        self._count = 0
 
     def at(self, when: float, call: Callable[..., None], *args: object) -> None:
         """Have something called at a time, in seconds; one that is past means now, behind what is due already."""
-        self._count += 1
-        when = -max(when, self.now)
-        entry = (when, -self._count, call, args)
+        key = -max(when, self.now)
         arranged = self._arranged
         low, high = 0, len(arranged)
         while low < high:
             middle = (low + high) // 2
-            if arranged[middle][0] < when:
+            if arranged[middle][0] < key:
                 low = middle + 1
             else:
                 high = middle
-        arranged.insert(low, entry)
+        arranged.insert(low, (key, call, args))
 
     def soon(self, call: Callable[..., None], *args: object) -> None:
         """Have something called in the next turn: at this instant, behind everything that is due already."""
@@ -58,32 +57,29 @@ class Clock:
         """A timer that can be set again and again; it is not running yet."""
         return Timer(self, call)
 
-    def next(self) -> float | None:
-        """When something happens next, or None. A timer that was put off may make this earlier than it turns out."""
-        return -self._arranged[-1][0] if self._arranged else None
-
     def jump(self) -> bool:
-        """Jump to the next thing arranged and do it; False if there was none."""
+        """Jump to the next thing that was arranged and do it; False if there is none."""
         if not self._arranged:
             return False
-        when, _, call, args = self._arranged.pop()
-        self.now = -when
+        key, call, args = self._arranged.pop()
+        self.now = max(self.now, -key)
+        self.turn += 1
         call(*args)
         return True
 
     def run(self, until: float) -> None:
         """Do, one after the other, everything that falls due up to a time, and stay there."""
-        arranged = self._arranged
-        until = max(until, self.now)
-        while arranged and -arranged[-1][0] <= until:
-            when, _, call, args = arranged.pop()
-            self.now = -when
-            call(*args)
-        self.now = until
+        while self._arranged and -self._arranged[-1][0] <= until:
+            self.jump()
+        self.now = max(self.now, until)
 
     def advance(self, seconds: float) -> None:
         """Let so many seconds pass."""
         self.run(self.now + seconds)
+
+    def stall(self, until: float) -> None:
+        """Let time pass in which nothing is done: a loop that hangs, a laptop that sleeps. What was due comes late."""
+        self.now = max(self.now, until)
 
 
 class Timer:
@@ -110,11 +106,8 @@ class Timer:
             return
         self._arranged = None
         when = self.when
-        if when is None:
-            return
-        if when > self._clock.now:  # it was put off
-            self._arranged = when
-            self._clock.at(when, self._ring, when)
-            return
-        self.when = None
-        self._call()
+        if when is not None and when > self._clock.now:  # it was put off
+            self.set(when)
+        elif when is not None:
+            self.when = None
+            self._call()

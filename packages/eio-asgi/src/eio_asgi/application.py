@@ -1,0 +1,140 @@
+"""ASGIApp: Engine.IO at its path, static files, another application, and the lifespan of it all."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from eio_server.runner import Runner
+
+from .asgi import ASGIApplication, Receive, Scope, Send
+from .integration import integration
+from .lifespan import Lifespan
+from .signals import StopSignals
+from .static import StaticFile, StaticFiles
+
+__all__ = ["ASGIApp"]
+
+
+class ASGIApp:
+    """An ASGI application that serves Engine.IO, and hands everything else on.
+
+    :param engineio_server: an :class:`eio_asgi.AsyncServer`, or a Socket.IO server that stands on one.
+    :param other_asgi_app: who gets what is neither Engine.IO's nor a static file, and the lifespan. None: a 404.
+    :param static_files: files to serve, as URL path → file name. A name of a folder serves the files below it at the
+        URLs below the path; a URL that ends with a slash gets the folder's ``index.html``, or what stands at the key
+        ``""``. Instead of a name there may be a dict with ``filename`` and ``content_type``. Nothing outside a folder
+        is ever served, not through symbolic links either (row AP-22).
+    :param engineio_path: where Engine.IO is, with everything below it; slashes at its ends do not matter. None:
+        everywhere. It is looked for below the path that this application is mounted at, too (rows HS-25, IN-6).
+    :param on_startup: a function or coroutine function to call when the web server starts, before ``other_asgi_app``
+        starts.
+    :param on_shutdown: the same for its stop.
+    :param handle_signals: whether the first SIGTERM or SIGINT tells the clients, before the web server begins to wait
+        for their requests to end (row SD-1). The server's own handler runs right after. Only where the server has one,
+        in the main thread.
+    """
+
+    def __init__(
+        self,
+        engineio_server: Any,
+        other_asgi_app: ASGIApplication | None = None,
+        static_files: Mapping[str, str | StaticFile] | None = None,
+        engineio_path: str | None = "engine.io",
+        on_startup: Callable[[], Any] | None = None,
+        on_shutdown: Callable[[], Any] | None = None,
+        handle_signals: bool = True,
+    ) -> None:
+        self.engineio_server = engineio_server
+        self.other_asgi_app = other_asgi_app
+        self.static_files = static_files or {}
+        self.engineio_path = None if engineio_path is None else f"/{engineio_path.strip('/')}/".replace("//", "/")
+        self.on_startup = on_startup
+        self.on_shutdown = on_shutdown
+        self._files = StaticFiles(self.static_files) if self.static_files else None
+        self._signals = StopSignals(self._tell_clients) if handle_signals else None
+        integration.check_compression(self._engine)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Be an ASGI application."""
+        kind = scope["type"]
+        if kind == "lifespan":
+            await Lifespan(self._start, self._stop, receive, send).run(scope, self.other_asgi_app)
+            return
+        if self._signals is not None:
+            self._signals.watch()  # mounted, we hear of no startup
+        if kind in ("http", "websocket") and self._is_ours(scope):
+            await self.engineio_server.handle_request(scope, receive, send)
+        elif kind == "http" and self._files is not None and await self._files.serve(scope, send):
+            return
+        elif self.other_asgi_app is not None:
+            await self.other_asgi_app(scope, receive, send)
+        else:
+            await self.not_found(scope, receive, send)
+
+    def _is_ours(self, scope: Scope) -> bool:
+        prefix = self.engineio_path
+        return prefix is None or any((path + "/").startswith(prefix) for path in _paths(scope))
+
+    async def not_found(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer what nobody serves (rows SD-6, IN-4)."""
+        if scope["type"] == "websocket":
+            await receive()  # websocket.connect
+            await send({"type": "websocket.close"})
+            return
+        if scope["type"] != "http":
+            raise ValueError(f"ASGIApp knows http, websocket and lifespan, not a scope of type {scope['type']!r}")
+        body = f"Not found. Engine.IO is at {self.engineio_path} here.\n".encode()
+        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 404, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    # ------------------------------------------------------------------------------------------------ start and stop
+
+    @property
+    def _engine(self) -> Any:
+        """The Engine.IO server itself, where a Socket.IO server was given."""
+        return getattr(self.engineio_server, "eio", self.engineio_server)
+
+    @property
+    def _runner(self) -> Runner:
+        runner: Runner = self._engine.runner
+        return runner
+
+    async def _start(self) -> None:
+        self._runner.startup()
+        await _call(self.on_startup)
+        if self._signals is not None:
+            self._signals.watch()
+
+    async def _stop(self) -> None:
+        try:
+            await _call(self.on_shutdown)
+        finally:
+            if self._signals is not None:
+                self._signals.forget()
+            await self.engineio_server.shutdown()
+
+    def _tell_clients(self) -> None:
+        self._runner.spawn(self.engineio_server.shutdown())
+
+
+async def _call(function: Callable[[], Any] | None) -> None:
+    if function is not None:
+        result = function()
+        if inspect.isawaitable(result):
+            await result
+
+
+def _paths(scope: Scope) -> Iterator[str]:
+    """The path as it came, and what is left of it below where we are mounted (row IN-6)."""
+    path: str = scope["path"]
+    yield path
+    root_path = scope.get("root_path", "").rstrip("/")
+    if root_path and path.startswith(root_path + "/"):
+        yield path[len(root_path) :]
+    # Starlette: of the root path the proxy's part, which the path lacks, and the mount's, which it has.
+    mount = root_path.removeprefix(scope.get("app_root_path", "").rstrip("/"))
+    if mount and mount != root_path and path.startswith(mount + "/"):
+        yield path[len(mount) :]

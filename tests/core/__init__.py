@@ -1,0 +1,1 @@
+"""No sockets: the protocol itself, to the packet and to the tick."""

@@ -1,0 +1,1 @@
+"""One suite for every integration and server, over real loopback sockets."""

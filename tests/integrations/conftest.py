@@ -1,0 +1,56 @@
+"""Every test that asks for ``serve`` or ``server`` runs once per registered server, on that server's event loop."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+
+pytest.register_assert_rewrite(f"{__package__}.clients", f"{__package__}.harness")
+
+from .harness import Logs, Serve, serving  # noqa: E402
+from .servers import SERVERS, Server  # noqa: E402
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "only(integration=None, backend=None): the servers a test is for")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "server" in metafunc.fixturenames:
+        wanted = {}
+        for marker in metafunc.definition.iter_markers("only"):
+            wanted.update(marker.kwargs)
+        chosen = [server for server in SERVERS if all(getattr(server, key) == wanted[key] for key in wanted)]
+        metafunc.parametrize("server", chosen, ids=str)
+
+
+@pytest.fixture
+def anyio_backend(server: Server) -> str:
+    return server.backend
+
+
+@pytest.fixture
+def serve(server: Server) -> Serve:
+    return partial(serving, server)
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[Logs]:
+    """What is logged during the test; see Logs for what fails it."""
+    handler = Logs()
+    root = logging.getLogger()
+    root.addHandler(handler)
+    yield handler
+    root.removeHandler(handler)
+    handler.verify()
+
+
+@pytest.fixture
+def logger() -> logging.Logger:
+    """A logger to pass as ``logger=``: everything from INFO on reaches ``logs``."""
+    logger = logging.getLogger("eio_server.tests")
+    logger.setLevel(logging.INFO)
+    return logger

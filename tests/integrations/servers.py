@@ -1,0 +1,182 @@
+"""The servers that the suite runs against: each is started on a free port, in the event loop of the test.
+
+A further integration or server is one more entry of ``ALL``: how an application is made of an ``AsyncServer`` (once per
+integration), how it is served and stopped, and which gaps it has. Frameworks are imported when they are used: where
+one wheel is tested alone (``EIO_SUITE=aiohttp``, ``EIO_SUITE=asgi``) the others are not even installed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+if TYPE_CHECKING:
+    from eio_server import AsyncServer
+
+
+class Gap(enum.Enum):
+    """What a framework or server cannot do; the tests assert what happens there instead."""
+
+    CUTS_ON_WEBSOCKET_ERROR = "a broken WebSocket frame ends the connection without a close frame, like a drop"
+    REFUSES_BAD_HEADERS = "answers a control character in a header itself, before us"
+    HIDES_FAILED_WRITES = "does not tell that a response could not be written"
+    CANNOT_ABORT = "gives no way to abort a connection whose close handshake never ends"
+    COMPRESSION_IS_THE_SERVERS = "permessage-deflate is an option of the server, not ours"
+    STOPS_AFTER_REQUESTS = "a stop reaches us only after all requests have ended"
+    CANCELS_REQUESTS_ON_STOP = "a stop cancels requests after a while: a parked poll gets a 500"
+
+
+Run = Callable[[Any], AbstractAsyncContextManager[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A framework under a server: ``run`` serves an application of the framework and gives the port."""
+
+    name: str
+    integration: str
+    backend: str
+    run: Run
+    gaps: frozenset[Gap] = frozenset()
+
+    def make(self, **options: Any) -> AsyncServer:
+        """This integration's AsyncServer."""
+        server: AsyncServer = import_module(f"eio_{self.integration}").AsyncServer(**options)
+        return server
+
+    def application(self, eio: AsyncServer, **options: Any) -> Any:
+        """The smallest application of the framework that serves Engine.IO; options of attach() or ASGIApp."""
+        return APPLICATIONS[self.integration](eio, **options)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def aiohttp_application(eio: AsyncServer, **options: Any) -> Any:
+    from aiohttp import web
+
+    app = web.Application()
+    eio.attach(app, **options)
+    return app
+
+
+def asgi_application(eio: AsyncServer, **options: Any) -> Any:
+    from eio_asgi import ASGIApp
+
+    return ASGIApp(eio, **options)
+
+
+APPLICATIONS: dict[str, Callable[..., Any]] = {"aiohttp": aiohttp_application, "asgi": asgi_application}
+
+
+@asynccontextmanager
+async def run_aiohttp(app: Any) -> AsyncIterator[int]:
+    from aiohttp import web
+
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    listener, port = listen()
+    await web.SockSite(runner, listener).start()
+    try:
+        yield port
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def run_uvicorn(app: Any) -> AsyncIterator[int]:
+    import uvicorn
+
+    config = uvicorn.Config(app, http="h11", ws="websockets-sansio", lifespan="on", log_config=None, access_log=False)
+    server = uvicorn.Server(config)
+    listener, port = listen()
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield port
+    finally:
+        server.should_exit = True
+        await task
+
+
+@asynccontextmanager
+async def run_hypercorn(app: Any) -> AsyncIterator[int]:
+    from hypercorn.asyncio import serve
+
+    config, port = hypercorn_config()
+    stop = asyncio.Event()
+    task = asyncio.create_task(serve(app, config, shutdown_trigger=stop.wait))
+    try:
+        yield port
+    finally:
+        stop.set()
+        await task
+
+
+@asynccontextmanager
+async def run_hypercorn_trio(app: Any) -> AsyncIterator[int]:
+    from hypercorn.trio import serve
+
+    config, port = hypercorn_config()
+    stop = anyio.Event()
+
+    async def run() -> None:
+        await serve(app, config, shutdown_trigger=stop.wait)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(run)
+        try:
+            yield port
+        finally:
+            stop.set()
+
+
+def hypercorn_config() -> tuple[Any, int]:
+    from hypercorn.config import Config
+
+    listener, port = listen()
+    config = Config()
+    config.bind = [f"fd://{listener.detach()}"]
+    config.errorlog = logging.getLogger("hypercorn.error")
+    config.graceful_timeout = 1.0
+    return config, port
+
+
+def listen() -> tuple[socket.socket, int]:
+    """A listening socket: clients may connect at once, even if the server takes it up a moment later."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    return listener, listener.getsockname()[1]
+
+
+HYPERCORN = frozenset(
+    {
+        Gap.CUTS_ON_WEBSOCKET_ERROR,
+        Gap.HIDES_FAILED_WRITES,
+        Gap.CANNOT_ABORT,
+        Gap.COMPRESSION_IS_THE_SERVERS,
+        Gap.STOPS_AFTER_REQUESTS,
+        Gap.CANCELS_REQUESTS_ON_STOP,
+    }
+)
+UVICORN = frozenset(
+    {Gap.HIDES_FAILED_WRITES, Gap.CANNOT_ABORT, Gap.COMPRESSION_IS_THE_SERVERS, Gap.STOPS_AFTER_REQUESTS}
+)
+
+ALL = (
+    Server("aiohttp", "aiohttp", "asyncio", run_aiohttp, frozenset({Gap.REFUSES_BAD_HEADERS})),
+    Server("asgi-uvicorn", "asgi", "asyncio", run_uvicorn, UVICORN),
+    Server("asgi-hypercorn", "asgi", "asyncio", run_hypercorn, HYPERCORN),
+    Server("asgi-hypercorn-trio", "asgi", "trio", run_hypercorn_trio, HYPERCORN),
+)
+
+SUITE = os.environ.get("EIO_SUITE")
+SERVERS = tuple(server for server in ALL if SUITE in {None, "", server.integration})

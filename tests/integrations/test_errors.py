@@ -1,0 +1,233 @@
+"""Refusals, their codes and bodies, and what is logged about them: the ER rows."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from .clients import UPGRADE, assert_refused, settle, url
+from .harness import Logs, Serve
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_the_codes_are_those_of_the_protocol(serve: Serve) -> None:
+    """ER-1, ER-2: each code that this server gives, with its text."""
+    async with serve() as site:
+        assert_refused(await site.request("GET", url("nope")), 0)
+        assert_refused(await site.request("GET", url(sid="nope")), 1)
+        assert_refused(await site.request("POST", url()), 2)
+        assert_refused(await site.request("GET", url("websocket")), 3)
+        assert_refused(await site.request("GET", url(eio="3")), 5)
+
+
+async def test_a_refusal_has_cors_headers_and_no_cookie(serve: Serve) -> None:
+    """ER-2, HD-7: no cookie even where the server sets one; the browser may read the error."""
+    async with serve(cookie="io", cors_allowed_origins="*") as site:
+        response = await site.request("GET", url("nope"), [("Origin", "http://a.example")])
+        assert_refused(response, 0)
+        assert response.get("access-control-allow-origin") == "http://a.example"
+
+
+@pytest.mark.parametrize(
+    ("target", "code"),
+    [
+        (url("nope"), 0),
+        (url("websocket", "nope"), 1),
+        (url("websocket", eio="3"), 5),
+        (url(), 3),
+        ("/engine.io/", 0),
+    ],
+)
+async def test_a_websocket_is_refused_before_the_101(serve: Serve, target: str, code: int) -> None:
+    """ER-4, ER-5, WS-13, WS-14: the real status with the JSON body, ``Connection: close``, and then the end."""
+    async with serve() as site:
+        connection = site.connect()
+        response = await connection.request("GET", target, UPGRADE)
+        assert_refused(response, code)
+        assert response.get("connection") == "close"
+        await connection.ended()
+        assert not site.seen.events
+
+
+async def test_a_rejected_websocket_gets_the_real_status(serve: Serve) -> None:
+    """ER-4, ER-10: 401 for a rejection by the connect handler, and no connection remains."""
+    async with serve() as site:
+        site.eio.on("connect", lambda sid, environ: {"reason": "later"})
+        connection = site.connect()
+        response = await connection.request("GET", url("websocket"), UPGRADE)
+        assert (response.status, response.json()) == (401, {"reason": "later"})
+        assert response.get("content-type") == "application/json"
+        assert response.get("connection") == "close"
+        await connection.ended()
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS"])
+async def test_an_unsupported_method_leaves_the_session_alone(serve: Serve, method: str) -> None:
+    """ER-6, IN-8: 400 code 3 with a known sid, never a 405 or a 500; a parked GET stays parked."""
+    async with serve(cors_allowed_origins=[]) as site:
+        session = await site.handshake()
+        poll = await session.park()
+        assert_refused(await site.request(method, session.url), 3)
+        assert poll.silent
+        await site.eio.send(session.sid, "still here")
+        assert (await poll.receive()).body == b"4still here"
+
+
+async def test_head_leaves_the_session_alone(serve: Serve) -> None:
+    """ER-6, PG-10: 400, without a body as ever."""
+    async with serve() as site:
+        session = await site.handshake()
+        response = await site.request("HEAD", session.url)
+        assert (response.status, response.body) == (400, b"")
+        assert response.get("content-type") == "application/json"
+        await session.post("4still here")
+        await site.seen.until("message", session.sid, "still here")
+
+
+async def test_a_body_that_is_too_large_gets_an_empty_413(serve: Serve) -> None:
+    """ER-7, IN-2, PL-13: before its end, and the session is closed."""
+    async with serve(max_http_buffer_size=1000) as site:
+        session = await site.handshake()
+        connection = site.connect()
+        await connection.send("POST", session.url, [("Transfer-Encoding", "chunked")], b"4" + b"x" * 1500, end=False)
+        response = await connection.receive()
+        assert (response.status, response.body) == (413, b"")
+        assert response.get("content-length") == "0"
+        assert response.get("cache-control") == "no-store"
+        assert await site.seen.closed(session.sid) == "transport error"
+
+
+async def test_a_failing_origin_policy_is_no_500(serve: Serve, logs: Logs) -> None:
+    """ER-9: an unexpected exception is logged and answered 400 code 3."""
+
+    def policy(origin: str) -> bool:
+        raise RuntimeError(origin)
+
+    async with serve(cors_allowed_origins=policy) as site:
+        for transport, headers in (("polling", ()), ("websocket", UPGRADE)):
+            assert_refused(await site.request("GET", url(transport), [("Origin", "http://a.example"), *headers]), 3)
+        assert logs.tracebacks(RuntimeError)
+        assert not site.seen.events
+
+
+async def test_a_failing_cookie_is_no_500(serve: Serve, logs: Logs) -> None:
+    """ER-9: where a session exists already, it is closed."""
+
+    def expires() -> str:
+        if not fails:
+            return "never"
+        raise RuntimeError
+
+    fails = [True]
+    async with serve(cookie={"name": "io", "expires": expires}) as site:
+        assert_refused(await site.request("GET", url()), 3)
+        assert logs.tracebacks(RuntimeError)
+        await settle()
+        assert len(site.eio.sockets) == 0
+        assert all(value == "transport error" for kind, _, value in site.seen.events if kind == "disconnect")
+        fails.clear()
+
+
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+@pytest.mark.parametrize(
+    ("verdict", "body"),
+    [
+        (False, "Unauthorized"),
+        (0, "Unauthorized"),
+        ("", "Unauthorized"),
+        ([], "Unauthorized"),
+        ({}, "Unauthorized"),
+        ("no way", "no way"),
+        ({"code": 7, "why": ["a", None]}, {"code": 7, "why": ["a", None]}),
+        (42, 42),
+    ],
+)
+async def test_the_connect_handler_rejects_with_what_it_returns(
+    serve: Serve, transport: str, verdict: Any, body: Any
+) -> None:
+    """ER-10, AP-4: 401 with that value as JSON; over WebSocket before the 101."""
+    async with serve() as site:
+        site.eio.on("connect", lambda sid, environ: verdict)
+        response = await site.request("GET", url(transport), UPGRADE if transport == "websocket" else ())
+        assert (response.status, response.json()) == (401, body)
+        assert response.get("content-type") == "application/json"
+        assert response.get("cache-control") == "no-store"
+        if isinstance(body, str):
+            assert response.body == f'"{body}"'.encode()
+        assert len(site.eio.sockets) == 0
+        assert site.seen.events == []
+
+
+@pytest.mark.parametrize("verdict", [None, True])
+async def test_none_and_true_accept(serve: Serve, verdict: Any) -> None:
+    """ER-10, AP-4"""
+    async with serve() as site:
+
+        async def connect(sid: str, environ: dict[str, Any]) -> Any:
+            site.seen.connect(sid, environ)
+            await anyio.lowlevel.checkpoint()
+            return verdict
+
+        site.eio.on("connect", connect)
+        await site.handshake()
+        await site.websocket()
+        assert len(site.seen.live) == 2
+
+
+async def test_a_raising_connect_handler_rejects(serve: Serve, logs: Logs) -> None:
+    """ER-10, AP-4: logged with its traceback."""
+
+    def connect(sid: str, environ: dict[str, Any]) -> None:
+        raise LookupError("nobody")
+
+    async with serve() as site:
+        site.eio.on("connect", connect)
+        response = await site.request("GET", url())
+        assert (response.status, response.body) == (401, b'"Unauthorized"')
+        assert len(logs.tracebacks(LookupError)) == 1
+
+
+async def test_a_verdict_that_json_cannot_carry(serve: Serve, logs: Logs, logger: logging.Logger) -> None:
+    """ER-10: logged, and a plain rejection."""
+    logs.allow(TypeError)
+    async with serve(logger=logger) as site:
+        site.eio.on("connect", lambda sid, environ: object())
+        response = await site.request("GET", url())
+        assert (response.status, response.body) == (401, b'"Unauthorized"')
+        assert logs.lines(logging.WARNING)
+
+
+async def test_each_kind_of_client_error_is_loud_once(serve: Serve, logs: Logs, logger: logging.Logger) -> None:
+    """ER-11: the first at ERROR, further ones at INFO, one line each."""
+    async with serve(logger=logger) as site:
+        for target in (url(sid="a"), url(sid="b"), url(sid="c"), url("nope"), url("other")):
+            before = len(logs.records)
+            await site.request("GET", target)
+            assert len([r for r in logs.records[before:] if r.name == logger.name]) == 1
+        levels = [record.levelno for record in logs.records if record.name == logger.name]
+        assert levels == [logging.ERROR, logging.INFO, logging.INFO, logging.ERROR, logging.INFO]
+
+
+async def test_logs_hold_no_payload_and_no_line_of_the_clients(
+    serve: Serve, logs: Logs, logger: logging.Logger
+) -> None:
+    """ER-11, AP-20: not what was sent, and nothing that could look like a line of its own."""
+    async with serve(logger=logger) as site:
+        session = await site.handshake()
+        await session.post("4secret")
+        await site.eio.send(session.sid, "secret")
+        assert (await session.get()).body == b"4secret"
+        await session.post("7secret")
+        websocket = await site.websocket()
+        await websocket.send("xsecret")
+        await websocket.closed()
+        await site.request("GET", "/engine.io/?EIO=4&transport=a%0d%0asecond%20line&sid=b%0a%0dthird")
+        await site.request("GET", "/engine.io/?EIO=4&transport=polling&sid=b%0a%0dthird")
+        lines = [record.getMessage() for record in logs.records if record.name == logger.name]
+        assert lines
+        assert not [line for line in lines if "secret" in line or "\n" in line or "\r" in line]

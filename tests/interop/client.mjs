@@ -1,0 +1,79 @@
+// The official client, as the scenarios use it: events as promises that end when the session does.
+
+import { Fetch, NodeWebSocket, Socket } from "engine.io-client";
+
+/** What happened so far, for the report of a failure. */
+export const story = [];
+
+/** Open a session; `options` are the client's own, and `fetch: true` takes its transport on fetch() for polling. */
+export function connect(url, { fetch = false, ...options } = {}) {
+  const socket = new Socket(url, fetch ? { ...options, transports: [Fetch, NodeWebSocket] } : options);
+  socket.received = [];
+  socket.pings = 0;
+  let failure = { status: null, body: null };
+  socket.on("error", (error) => (failure = refusal(error)));
+  socket.ended = new Promise((resolve) => {
+    socket.on("close", (reason, details) => resolve({ reason, code: details?.context?.code ?? null, ...failure }));
+  });
+  socket.on("data", (data) => socket.received.push(describe(data)));
+  socket.on("ping", () => (socket.pings += 1));
+  for (const event of ["open", "upgrading", "upgrade", "upgradeError", "error", "close", "ping"]) {
+    const begin = Date.now();
+    socket.on(event, (what) => story.push(`${Date.now() - begin} ms ${event} ${what?.name ?? what ?? ""}`));
+  }
+  return socket;
+}
+
+/** The next event of this name; an error when the session ends before it. */
+export async function event(socket, name) {
+  const seen = new Promise((resolve) => socket.once(name, (value) => resolve({ value })));
+  const first = await Promise.race([seen, socket.ended]);
+  if ("value" in first) return first.value;
+  throw new Error(`closed before "${name}": ${JSON.stringify(first)}`);
+}
+
+/** Open, and wait until the session is on the last of its transports. */
+export async function connected(url, options) {
+  const socket = connect(url, options);
+  const upgraded = options.upgrade === false ? null : event(socket, "upgrade");
+  upgraded?.catch(() => {}); // its failure counts only where it is awaited
+  await event(socket, "open");
+  socket.sid = socket.id; // the client forgets it when it closes
+  if (upgraded && socket.transport.name === "polling" && socket._upgrades.length) await upgraded;
+  return socket;
+}
+
+/** Wait until `count` messages have come. */
+export async function received(socket, count) {
+  while (socket.received.length < count) await event(socket, "data");
+  return socket.received;
+}
+
+/** Close, and wait for the end. */
+export function close(socket) {
+  socket.close();
+  return socket.ended;
+}
+
+/** One turn of the event loop: timers, network, all of it. */
+export const turn = () => new Promise(setImmediate);
+
+/** A message as JSON: {text} or {hex}. The client delivers an empty text as undefined. */
+export function describe(data) {
+  if (data === undefined || typeof data === "string") return { text: data ?? "" };
+  return { hex: Buffer.from(data).toString("hex") };
+}
+
+/** The reverse: binary alternately as the two types that people send. */
+let views = 0;
+export function message({ text, hex }) {
+  if (text !== undefined) return text;
+  const bytes = Buffer.from(hex, "hex");
+  return views++ % 2 ? bytes : new Uint8Array(bytes);
+}
+
+/** The HTTP status of a refused request and, where the client shows it, the body. */
+function refusal({ description, context }) {
+  const status = description?.message?.match(/Unexpected server response: (\d+)/)?.[1] ?? description;
+  return { status: Number(status) || null, body: context?.responseText ?? null };
+}

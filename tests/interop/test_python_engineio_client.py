@@ -1,0 +1,266 @@
+"""python-engineio's client."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import engineio  # type: ignore[import-untyped]
+import pytest
+
+from tests.integrations.harness import Serve, eventually
+
+from .exchange import COUNT, MESSAGES, Numbers, echo, last_words
+from .relay import relay
+
+pytestmark = [pytest.mark.anyio, pytest.mark.only(backend="asyncio")]
+
+POLLING, WEBSOCKET, UPGRADE = ["polling"], ["websocket"], ["polling", "websocket"]
+
+TRANSPORTS = pytest.mark.parametrize("transports", [POLLING, WEBSOCKET, UPGRADE], ids=["polling", "websocket", "upgrade"])
+
+
+class Client:
+    """python-engineio's AsyncClient, with what it received and why it ended."""
+
+    def __init__(self) -> None:
+        self.received: list[Any] = []
+        self.reasons: list[str] = []
+        self.inner = engineio.AsyncClient(handle_sigint=False)
+        self.inner.on("message", self.received.append)
+        self.inner.on("disconnect", self.reasons.append)
+        self.sid = ""
+        self._request = self.inner._send_request
+        self.inner._send_request = self._request_and_read
+
+    async def connect(self, port: int, transports: list[str], query: str = "") -> None:
+        await self.inner.connect(f"http://127.0.0.1:{port}{query}", transports=transports)
+        self.sid = self.inner.sid
+        assert self.inner.transport() == transports[-1]
+
+    async def send(self, *messages: Any) -> None:
+        for message in messages:
+            await self.inner.send(message)
+
+    async def receive(self, count: int) -> list[Any]:
+        """Wait until so many messages have come."""
+        await eventually(lambda: len(self.received) >= count)
+        return self.received
+
+    async def ended(self) -> str:
+        """Wait for the end of the session; the reason that the client gives."""
+        await eventually(lambda: self.reasons)
+        (reason,) = self.reasons
+        return reason
+
+    async def leave(self) -> None:
+        """End the session, unless it has ended, and what the client leaves behind when the server was first."""
+        await self.inner.disconnect()
+        for task in (self.inner.write_loop_task, self.inner.read_loop_task):
+            if task is not None:
+                task.cancel()
+
+    async def _request_and_read(self, *args: Any, **options: Any) -> Any:
+        """The client leaves the answers to its POSTs unread, and aiohttp then complains of unclosed connections."""
+        answer = await self._request(*args, **options)
+        if isinstance(answer, aiohttp.ClientResponse):
+            await answer.read()
+        return answer
+
+
+@asynccontextmanager
+async def connected(port: int, transports: list[str]) -> AsyncIterator[Client]:
+    """A connected client, which leaves at the end unless it has left already."""
+    client = Client()
+    await client.connect(port, transports)
+    try:
+        yield client
+    finally:
+        await client.leave()
+
+
+@TRANSPORTS
+async def test_messages_of_every_kind(serve: Serve, transports: list[str]) -> None:
+    """PL-3, PL-5, PL-6, PL-11, PP-17, UP-18, WS-2, CD-17: text, unicode, empty, binary, there and back, in order."""
+    async with serve(async_handlers=False) as site, connected(site.port, transports) as client:
+        echo(site)
+        for count, message in enumerate(MESSAGES, 1):
+            await client.send(message)
+            await client.receive(count)
+        await client.send(*MESSAGES)
+        await client.receive(2 * len(MESSAGES))
+        assert client.received == site.seen.messages(client.sid) == MESSAGES * 2
+
+
+@TRANSPORTS
+async def test_json(serve: Serve, transports: list[str]) -> None:
+    """PL-3, PL-17, AP-5, CD-17: dict and list are JSON on the wire, and dict and list again at the other end."""
+    messages = [{"a": [1, None, "ü"]}, [], {}, [[{}]], "12", "{no JSON"]
+    async with serve(async_handlers=False) as site, connected(site.port, transports) as client:
+        echo(site)
+        await client.send(*messages)
+        await client.receive(len(messages))
+        assert client.received == site.seen.messages(client.sid) == messages
+
+
+@TRANSPORTS
+async def test_nothing_is_lost(serve: Serve, transports: list[str]) -> None:
+    """FD-5, FD-6, HS-20, PL-11, UP-4, UP-18, UP-19, CD-17: 1,000 numbers each way, from the handshake on.
+
+    More than 16 packets wait for a poll all the time: the client would drop a connection that brought more at once.
+    """
+    async with serve(async_handlers=False) as site:
+        numbers = Numbers(site)
+        client = Client()
+
+        async def connect() -> None:  # the client goes on to its upgrade when this has returned
+            await client.send(*(f"client {number}" for number in range(COUNT // 4)))
+
+        client.inner.on("connect", connect)
+        await client.connect(site.port, transports)
+        for number in range(COUNT // 4, COUNT):
+            await client.send(f"client {number}")
+            await asyncio.sleep(0)
+        await client.receive(COUNT)
+        await numbers.verify(client.sid, client.received)
+        assert numbers.transports == {transports[-1]}
+        await client.leave()
+
+
+@TRANSPORTS
+async def test_server_closes(serve: Serve, transports: list[str]) -> None:
+    """CL-2, CL-5, CL-6, CL-12, CL-15, PL-11, WS-8, CD-17: the last words arrive, then the close."""
+    async with serve() as site, connected(site.port, transports) as client:
+        words = last_words(site)
+        await client.send("go")
+        reason = await client.ended()
+        # The client takes the end of a WebSocket for an error, whoever ended it.
+        assert reason == ("server disconnect" if transports == POLLING else "transport error")
+        assert client.received == words
+        assert await site.seen.closed(client.sid) == "server disconnect"
+
+
+@TRANSPORTS
+async def test_client_closes(serve: Serve, transports: list[str]) -> None:
+    """CL-9, CL-10, CL-14, PP-10, WS-6, CD-17: the client says `1`, and over WebSocket may close that first."""
+    async with serve(async_handlers=False) as site, connected(site.port, transports) as client:
+        echo(site)
+        await client.send("hello")
+        await client.receive(1)
+        await client.inner.disconnect()
+        assert client.reasons == ["client disconnect"]
+        reason = await site.seen.closed(client.sid)
+        assert reason == ("client disconnect" if transports == POLLING else "transport close")
+
+
+@pytest.mark.parametrize("transports", [WEBSOCKET, UPGRADE], ids=["websocket", "upgrade"])
+async def test_client_says_that_it_closes(serve: Serve, transports: list[str]) -> None:
+    """CL-9, WS-6: `1` on a WebSocket closes it, and nothing after it is delivered."""
+    async with serve(async_handlers=False) as site, connected(site.port, transports) as client:
+        await client.send("last words")
+        await client.inner._send_packet(engineio.packet.Packet(engineio.packet.CLOSE))
+        await client.send("too late")
+        assert await site.seen.closed(client.sid) == "client disconnect"
+        assert site.seen.messages(client.sid) == ["last words"]
+        assert await client.ended() == "transport error"
+
+
+@TRANSPORTS
+async def test_connection_drops(serve: Serve, transports: list[str]) -> None:
+    """PG-4, WS-7, CL-10, CL-11: the client's connections break, without a word."""
+    async with serve() as site, connected(site.port, transports) as client:
+        echo(site)
+        await client.send("here")
+        await client.receive(1)
+        await client.inner.http.close()
+        reason = await site.seen.closed(client.sid)
+        assert reason == ("transport error" if transports == POLLING else "transport close")
+        assert await client.ended() == "transport error"
+
+
+@TRANSPORTS
+async def test_heartbeat(serve: Serve, transports: list[str]) -> None:
+    """HB-1, HB-15, UP-15: a client that answers pings stays."""
+    async with serve(ping_interval=0.1, ping_timeout=5) as site, connected(site.port, transports) as client:
+        echo(site)
+        pongs = 0
+        send = client.inner._send_packet
+
+        async def count(packet: Any) -> None:
+            nonlocal pongs
+            pongs += packet.packet_type == engineio.packet.PONG
+            await send(packet)
+
+        client.inner._send_packet = count
+        await eventually(lambda: pongs == 5)
+        await client.send("still here")
+        assert await client.receive(1) == ["still here"]
+
+
+@TRANSPORTS
+async def test_client_does_not_answer_pings(serve: Serve, transports: list[str]) -> None:
+    """HB-2, HB-3, HB-4, HB-13, CL-13: no pong, and the server closes: "ping timeout", on both transports."""
+    async with serve(ping_interval=(0.2, 10), ping_timeout=0.3) as site, connected(site.port, transports) as client:
+
+        async def mute(packet: Any) -> None:
+            assert packet.packet_type in {engineio.packet.PONG, engineio.packet.CLOSE}
+
+        client.inner._send_packet = mute
+        assert await site.seen.closed(client.sid) == "ping timeout"
+        reason = await client.ended()
+        assert reason == ("server disconnect" if transports == POLLING else "transport error")
+
+
+async def test_network_falls_silent(serve: Serve) -> None:
+    """HB-12, CL-13, CL-18: the line is cut without a word; each end finds out by itself."""
+    async with (
+        serve(ping_interval=0.4, ping_timeout=0.4) as site,
+        relay(site.port) as line,
+        connected(line.port, UPGRADE) as client,
+    ):
+        line.cut()
+        assert await client.ended() == "transport error"
+        assert await site.seen.closed(client.sid) == "ping timeout"
+
+
+@TRANSPORTS
+async def test_message_is_too_large(serve: Serve, transports: list[str]) -> None:
+    """ER-7, PL-13, PL-14, CL-11: the session ends, and the message is not delivered."""
+    async with serve(max_http_buffer_size=1_000) as site, connected(site.port, transports) as client:
+        await client.send("x" * 2_000)
+        assert await site.seen.closed(client.sid) == "transport error"
+        await client.ended()
+        assert site.seen.messages(client.sid) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "body"), [(False, "Unauthorized"), ({"why": "closed"}, {"why": "closed"})], ids=["false", "value"]
+)
+async def test_application_refuses(serve: Serve, answer: object, body: object) -> None:
+    """ER-10, AP-4, CD-18: the connect handler says no: 401, and its answer reaches the client's application."""
+    async with serve() as site:
+        site.eio.on("connect", lambda sid, environ: answer)
+        client = Client()
+        with pytest.raises(engineio.exceptions.ConnectionError) as caught:
+            await client.connect(site.port, POLLING)
+        assert caught.value.args == ("Unexpected status code 401 in server response", body)
+        with pytest.raises(engineio.exceptions.ConnectionError, match="Connection error"):
+            await client.connect(site.port, WEBSOCKET)
+        await client.leave()
+        assert site.seen.events == []
+
+
+async def test_unknown_session(serve: Serve) -> None:
+    """HS-12, HS-13, CD-18: an unknown sid is refused on both transports; the client shows the JSON body."""
+    async with serve() as site:
+        client = Client()
+        with pytest.raises(engineio.exceptions.ConnectionError) as caught:
+            await client.connect(site.port, POLLING, "?sid=nobody")
+        assert caught.value.args[1] == {"code": 1, "message": "Session ID unknown"}
+        with pytest.raises(engineio.exceptions.ConnectionError, match="Connection error"):
+            await client.connect(site.port, WEBSOCKET, "?sid=nobody")
+        await client.leave()
+        assert site.seen.events == []

@@ -1,0 +1,5 @@
+"""The runner of effects and the API, without a socket and mostly without an event loop.
+
+``runtime.py`` is a runtime that the tests drive by hand, ``fakes.py`` a web framework, ``world.py`` a server between the
+two and its clients.
+"""
