@@ -1,29 +1,24 @@
 """One simulated world: some clients, one engine, an application, and everything that goes wrong between them.
 
-What a client meets is its *fate*, drawn from the seed. Whatever it is, the invariants of behaviour.md hold; and for
-clients that nothing happened to, the promises of the protocol: every message arrives.
+What a client meets is its *fate*, drawn from the seed. Whatever it is, the invariants of behaviour.md hold: what arrives
+is what was sent, in order and once; every request is answered once; every session closes once, with a legal reason, and
+leaves nothing behind. And clients that nothing happened to get what the protocol promises: every message arrives.
 """
 
 from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Callable
 from enum import Enum, auto
 
-from eio_core import Life, Reason, Session, SessionClosed, Settings
-from eio_core.testing import (
-    Application,
-    Client,
-    ClientState,
-    Dial,
-    Exchange,
-    Fetch,
-    Network,
-    Peer,
-    Recorder,
-    Wire,
-)
+from eio_core import Life, Link, Reason, Response, Session, SessionClosed, Settings
+from eio_core.deadlines import Due
+from eio_core.session import size_of
+from eio_core.testing import Application, Client, ClientState, Dial, Exchange, Fetch, Network, Peer, Recorder, Wire
 
+CLIENTS = 16
+"""How many clients a world has; each of them has one session."""
 REASONS = {value for name, value in vars(Reason).items() if name.isupper()}
 
 
@@ -31,49 +26,465 @@ class Violation(AssertionError):
     """An invariant does not hold."""
 
 
-def check(holds: bool, what: str) -> None:
-    if not holds:
-        raise Violation(what)
+class Fate(Enum):
+    """What happens to a client."""
+
+    CALM = auto()  #: nothing
+    SLOW = auto()  #: everything is late, by up to a second
+    CUT = auto()  #: a connection is cut, at any step
+    VANISH = auto()  #: its tab is closed
+    SILENT = auto()  #: its network is gone, and nobody is told
+    DEAF = auto()  #: it stops reading, for a while or for ever
+    TWIN = auto()  #: some of its requests are repeated, or it tries another upgrade
+    MUTE = auto()  #: it never answers a ping
+    RUDE = auto()  #: it sends what it should not
+    LATE = auto()  #: its upgrade takes longer than it may
+    PROBE = auto()  #: WebSockets are opened for its session that never become its transport
+
+
+FATES = [*Fate, *[Fate.CALM, Fate.SLOW, Fate.CUT, Fate.PROBE] * 3]
+KEPT = (Fate.CALM, Fate.SLOW, Fate.PROBE)
+"""Those to whom the protocol promises that every message arrives."""
 
 
 def message(number: int) -> str | bytes:
-    """The messages of a session, in each direction: they can be told apart, and are of every kind."""
+    """The messages of a session, in each direction: no two are alike, and they are of every kind."""
     if number % 11 == 10:
         return f"{number}" + "é" * 700
     return f"{number}".encode() if number % 3 == 2 else f"{number}"
 
 
-class Fate(Enum):
-    """What happens to a client."""
-
-    CALM = auto()
-    SLOW = auto()  # everything is late, by up to a second
-    CUT = auto()  # at some step its connection is cut
-    VANISH = auto()  # its tab is closed
-    SILENT = auto()  # its network is gone, and nobody is told
-    DEAF = auto()  # it stops reading for a while
-    TWIN = auto()  # its requests are repeated
-    MUTE = auto()  # it never answers a ping
-    RUDE = auto()  # it sends what it should not
-    LATE = auto()  # its upgrade takes longer than it may
-
-
-KEPT = (Fate.CALM, Fate.SLOW)
-"""Those to whom the protocol promises that every message arrives."""
+def check(holds: bool, what: str) -> None:  # noqa: FBT001
+    """Raise unless an invariant holds."""
+    if not holds:
+        raise Violation(what)
 
 
 class Auditor(Recorder):
-    """Sees to it that every request is answered once, and every session closes once; a full record only on demand."""
+    """Sees to it that every request is answered once; writes a record only on demand, for that takes most of the time."""
 
     def __init__(self, network: Network, *, record: bool) -> None:
-        super().__init__(network.clock, decisions=True)
         self.record = record
-        self.asked: set[Exchange] = set()
+        super().__init__(network.clock, decisions=True)
+        self.unanswered: set[Exchange] = set()
+        self.bereft: list[Exchange] = []
+        """Requests that were lost before they were answered: their sessions are over (rows PG-4, PP-4)."""
+        self.settings(network.engine.settings)
+
+    def write(self, line: str) -> None:
+        if self.record:
+            super().write(line)
 
     def request(self, exchange: Exchange, sid: str | None) -> None:
-        self.asked.add(exchange)
-        super().request(exchange, sid) if self.record else None
+        self.unanswered.add(exchange)
+        if self.record:
+            super().request(exchange, sid)
 
-    def response(self, exchange: Exchange, response: object) -> None:
-        check(exchange in self.asked, f"{exchange.client}: answered twice")
-        self.asked.remove(exchange)
+    def response(self, exchange: Exchange, response: Response) -> None:
+        check(exchange in self.unanswered, f"{exchange.client}: a request is answered twice")
+        self.unanswered.remove(exchange)
+        check(response.status != 200 or response.body != b"", f"{exchange.client}: an empty response (row PG-7)")
+        if self.record:
+            super().response(exchange, response)
+
+    def accepted(self, exchange: Exchange) -> None:
+        check(exchange in self.unanswered, f"{exchange.client}: a request is answered twice")
+        self.unanswered.remove(exchange)
+        super().accepted(exchange)
+
+    def lost(self, exchange: Exchange, *, error: bool) -> None:
+        if exchange in self.unanswered:
+            self.unanswered.remove(exchange)
+            self.bereft.append(exchange)
+        super().lost(exchange, error=error)
+
+    def body(self, exchange: Exchange, body: bytes) -> None:
+        if self.record:
+            super().body(exchange, body)
+
+    def frame(self, exchange: Exchange, frame: str | bytes) -> None:
+        if self.record:
+            super().frame(exchange, frame)
+
+    def frames(self, exchange: Exchange, frames: list[str | bytes]) -> None:
+        if self.record:
+            super().frames(exchange, frames)
+
+    def event(self, event: str, session: Session, data: str | bytes | None = None) -> None:
+        if self.record:
+            super().event(event, session, data)
+
+    def action(self, action: str, session: Session | None = None, data: object = None) -> None:
+        if self.record:
+            super().action(action, session, data)
+
+
+class Canary:
+    """Lives in the handle of a session and dies with it: a session itself cannot be watched, it has slots."""
+
+
+class Story:
+    """What the simulation knows of one client and its session."""
+
+    def __init__(self, peer: Peer, fate: Fate) -> None:
+        self.peer = peer
+        self.fate = fate
+        self.session: Session | None = None
+        """Its session, from the connect event to the disconnect event."""
+        self.sent_up = 0
+        self.sent_down = 0
+        self.delivered = 0
+        self.deliveries = 0
+        self.closed_by: set[str] = set()
+        """``client``, ``server``, ``shutdown``."""
+        self.closed_at = 0.0
+        """When the server closed it."""
+        self.rejected = False
+        self.reasons: list[str] = []
+
+
+class World(Application):
+    """All of it, from a seed.
+
+    :param record: whether to write down what happens, as a transcript.
+    """
+
+    def __init__(self, seed: int, *, record: bool = False) -> None:
+        network = self.network = Network(_settings(seed), self, seed=seed)
+        self.random = network.random
+        self.server = network.server
+        self.clock = network.clock
+        self.auditor = network.server.recorder = Auditor(network, record=record)
+        self.gentle = seed % 2 == 0
+        """Whether nothing takes longer than the timeouts allow: then promises are kept."""
+        self.stories: dict[str, Story] = {}
+        self.canaries: list[weakref.ref[Canary]] = []
+        self.closes = 0
+        network.hazard = self.hazard
+        for index in range(CLIENTS):
+            self.begin(chr(ord("a") + index))
+
+    def run(self) -> None:
+        """Live through it, and look at what is left.
+
+        :raises Violation: an invariant does not hold.
+        """
+        random, clock, server = self.random, self.clock, self.server
+        for _ in range(random.randrange(3)):
+            clock.at(random.uniform(0, 60), self.network.stall, random.uniform(0, 2 if self.gentle else 70))
+        self.pass_time(80.0)
+        self.pass_time(server.stalled_until)
+        for story in self.stories.values():
+            if not story.peer.reading:  # a response that is never read is the business of the server below
+                story.peer.resume_reading() if random.random() < 0.5 else story.peer.vanish()
+        if random.random() < 0.3:
+            for story in self.stories.values():
+                if story.session is not None:
+                    story.closed_by.add("shutdown")
+            server.shutdown(5.0)
+        else:
+            for story in self.stories.values():
+                self.client_closes(story)
+        self.pass_time(clock.now + 300.0)
+        self.verify()
+
+    def pass_time(self, until: float) -> None:
+        """Do what falls due, and look at the engine again and again."""
+        clock, server, engine = self.clock, self.server, self.server.engine
+        clock.at(until, lambda: None)
+        while clock.now < until and clock.jump():
+            for wire in self.auditor.bereft:
+                sid = wire.request.query.partition("&sid=")[2]
+                check(sid not in engine.sessions, f"{sid}: a request of it was lost, and it lives")
+            self.auditor.bereft.clear()
+            if clock.turn % 8 == 0 and clock.now >= server.stalled_until:
+                deadline = engine.next_deadline()
+                check(deadline is None or deadline >= clock.now, f"a deadline in the past: {deadline} at {clock.now}")
+            if clock.turn % 64 == 0:
+                self.inspect()
+
+    def inspect(self) -> None:
+        """The books agree: those of each outbox, and which deadlines there are."""
+        server, engine = self.server, self.server.engine
+        writing = {exchange.client for exchange in server._writing}
+        for sid, session in engine.sessions.items():
+            check(session.queued == sum(map(size_of, session.outbox or ())), f"{sid}: queued is {session.queued}")
+            check(session.in_flight >= 0, f"{sid}: in flight is {session.in_flight}")
+            if sid in self.stories and sid not in writing:
+                check(session.in_flight == 0, f"{sid}: {session.in_flight} is in flight, and nothing is being written")
+        for kind, queues in engine.deadlines._queues.items():
+            for owner in [owner for queue in queues.values() for owner in queue]:
+                if isinstance(owner, Session):
+                    check(owner.sid in engine.sessions, f"{owner.sid}: closed, and a deadline {kind} is left")
+                elif kind is Due.HANGUP:
+                    check(isinstance(owner, Link) and owner.closing is not None, "a link is gone, and is to be aborted")
+                else:
+                    check(owner.session is not None, f"a connection is done with, and a deadline {kind} is left")
+
+    # ------------------------------------------------------------------------------------------------------- clients
+
+    def begin(self, name: str) -> None:
+        """Make a client, and arrange its life."""
+        random, at = self.random, self.clock.at
+        fate = random.choice(FATES)
+        transports = random.choice([("polling", "websocket"), ("polling", "websocket"), ("polling",), ("websocket",)])
+        client = Client(transports=transports, base64=random.random() < 0.1, pongs=fate is not Fate.MUTE)
+        story = self.stories[name] = Story(self.network.client(name, client), fate)
+        start = random.uniform(0, 10)
+        end = start + random.choice([random.uniform(0, 1), random.uniform(0, 10), random.uniform(0, 70)])
+        at(start, story.peer.connect)
+        for _ in range(random.randrange(6)):
+            at(random.uniform(start, end), self.client_sends, story, random.choice([1, 2, 5, 20]))
+            at(random.uniform(start, end), self.server.run, self.server_sends, story, random.choice([1, 2, 5, 20]))
+        for _ in range(3):
+            at(random.uniform(start, end), self.strike, story)
+        if fate is not Fate.SILENT:
+            at(end, *random.choice(self.endings(story)))
+
+    def endings(self, story: Story) -> list[tuple[Callable[..., None], object]]:
+        """How a session may end: by its client, by the server, or not before all do."""
+        return [
+            (self.client_closes, story),
+            (self.client_closes, story),
+            (lambda story: self.server.run(self.server_closes, story), story),
+            (lambda story: None, story),
+        ]
+
+    def client_sends(self, story: Story, count: int) -> None:
+        """A burst of messages."""
+        for _ in range(count):
+            if not story.peer.gone and story.peer.client.state in (ClientState.OPENING, ClientState.OPEN):
+                number, story.sent_up = story.sent_up, story.sent_up + 1
+                story.peer.send(message(number))
+
+    def client_closes(self, story: Story) -> None:
+        """A client says goodbye."""
+        if not story.peer.gone:
+            if story.peer.open:
+                story.closed_by.add("client")
+            story.peer.close()
+
+    # ------------------------------------------------------------------------------------------------ what goes wrong
+
+    def hazard(self, wire: Wire) -> float | None:
+        """What happens to a delivery."""
+        story, random = self.stories[wire.peer.name], self.random
+        fate = story.fate
+        if fate is Fate.SLOW:
+            return random.random()
+        if fate is Fate.CUT and random.random() < 0.04:
+            return None
+        if fate is Fate.LATE and wire.request.asks_websocket() and random.random() < 0.3:
+            return random.uniform(0, 2) * self.server.engine.settings.upgrade_timeout
+        return 0.0
+
+    def strike(self, story: Story) -> None:
+        """Something happens to a client, three times in its life."""
+        random, peer, fate = self.random, story.peer, story.fate
+        if peer.gone:
+            return
+        if fate is Fate.VANISH:
+            peer.vanish()
+        elif fate is Fate.SILENT:
+            peer.reachable = False
+        elif fate is Fate.DEAF:
+            peer.resume_reading() if not peer.reading and random.random() < 0.5 else peer.stop_reading()
+        elif fate is Fate.TWIN:
+            self.repeat(peer)
+        elif fate is Fate.RUDE:
+            self.offend(peer)
+        elif fate is Fate.PROBE and peer.client.sid is not None:
+            self.probe(peer)
+
+    def repeat(self, peer: Peer) -> None:
+        """A request is repeated, by a proxy or by an impatient page; or another upgrade is tried."""
+        requests = [wire.request for wire in peer.wires if not wire.request.asks_websocket()]
+        if requests and self.random.random() < 0.7:
+            request = self.random.choice(requests)
+            body = b"4again" if request.method == "POST" else None
+            peer.fetch(Fetch(request.method, request.query, body))
+        elif peer.client.sid is not None:
+            peer.dial(Dial(f"EIO=4&transport=websocket&sid={peer.client.sid}"))
+
+    def probe(self, peer: Peer) -> None:
+        """A WebSocket that is to fail: it says nothing, or nothing right, or it goes (rows UP-6 to UP-12)."""
+        random = self.random
+        wire = peer.dial(Dial(f"EIO=4&transport=websocket&sid={peer.client.sid}"))
+        frames = [["5"], ["2"], ["4x"], ["2probe"], ["2probe", "2probe", "1"], ["2probe", b"x"], ["2probe", "3"], []]
+        for frame in random.choice(frames):
+            wire.transmit(frame)
+        if random.random() < 0.5:
+            self.clock.at(self.clock.now + random.uniform(0, 2), wire.cut)
+
+    def offend(self, peer: Peer) -> None:
+        """A client does what a client does not do."""
+        random = self.random
+        sid = f"&sid={peer.client.sid}"
+        kind = random.randrange(4)
+        if kind == 0:
+            body = random.choice([b"", b"7", b"4ok\x1eabc", b"\xff", b"2probe", b"3\x1e6\x1e5\x1e0", None, b"4" * 2_000_000])
+            peer.fetch(Fetch("POST", f"EIO=4&transport=polling{sid}", body))
+        elif kind == 1:
+            wire = peer.dial(Dial(f"EIO=4&transport=websocket{sid}"))
+            for frame in random.choices(["2probe", "5", "2probe", "4x", "abc", "", "1", b"x", "3", "2"], k=4):
+                wire.transmit(frame)
+        elif kind == 2:
+            query = random.choice(["", "EIO=3&transport=polling", "EIO=4&transport=websocket", "EIO=4&transport=polling&j=1"])
+            peer.fetch(Fetch(random.choice(["GET", "PUT", "OPTIONS"]), query + sid, None))
+        else:
+            for wire in [*peer.wires]:
+                if wire.request.asks_websocket():
+                    wire.carry_up(self.server.receive_frame, wire, random.choice(["2", "6", "7", "", "1", "5", "3probe"]))
+
+    # ------------------------------------------------------------------------------------------------ the application
+
+    def connect(self, session: Session) -> bool | None:
+        canary = session.handle = Canary()
+        self.canaries.append(weakref.ref(canary))
+        story = self.stories.get(session.sid)
+        if story is None:  # a second session, of a handshake that was repeated
+            return True
+        check(story.session is None and not story.reasons, f"{session.sid}: connected twice")
+        story.session = session
+        self.server_sends(story, self.random.choice([0, 0, 0, 1, 3, 20]))
+        chance = self.random.random()
+        if chance < 0.03:
+            self.server_closes(story)
+        elif chance < 0.08:
+            return self.decide(session, accept=False)
+        elif chance < 0.2:
+            later = self.clock.now + self.random.uniform(0, 3)
+            self.clock.at(later, self.server.run, self.decide_later, session, self.random.random() < 0.9)
+            return None
+        return True
+
+    def decide(self, session: Session, *, accept: bool) -> bool:
+        """Accept a handshake, or reject it."""
+        story = self.stories[session.sid]
+        if not accept:
+            story.rejected = True
+            story.session = None
+        return accept
+
+    def decide_later(self, session: Session, accept: bool) -> None:  # noqa: FBT001
+        if self.decide(session, accept=accept):
+            self.server.accept(session)
+        else:
+            self.server.reject(session)
+
+    def message(self, session: Session, data: str | bytes) -> None:
+        story = self.stories.get(session.sid)
+        if story is None:
+            return
+        check(story.session is session, f"{session.sid}: a message after the disconnect event")
+        if story.fate not in (Fate.TWIN, Fate.RUDE):
+            check(data == message(story.delivered), f"{session.sid}: delivered {data!r} instead of message {story.delivered}")
+        story.delivered += 1
+        if self.random.random() < 0.1:
+            self.server_sends(story, 1)
+        elif self.random.random() < 0.005:
+            self.server_closes(story)
+
+    def disconnect(self, session: Session, reason: str) -> None:
+        self.closes += 1
+        check(reason in REASONS, f"{session.sid}: {reason} is no reason")
+        check(session.life is Life.CLOSED, f"{session.sid}: closed, and it lives")
+        story = self.stories.get(session.sid)
+        if story is not None:
+            check(not story.rejected, f"{session.sid}: a disconnect event of a handshake that was rejected")
+            check(not story.reasons, f"{session.sid}: disconnected twice")
+            story.reasons.append(reason)
+            story.session = None
+            if self.gentle and story.fate is Fate.CALM and "server" in story.closed_by:
+                check(self.clock.now - story.closed_at < 25, f"{session.sid}: its close took its time")
+
+    def server_sends(self, story: Story, count: int) -> None:
+        """A burst of messages."""
+        for _ in range(count):
+            session = story.session
+            if session is None:
+                return
+            try:
+                self.server.send(session, message(story.sent_down))
+            except SessionClosed:
+                return
+            if session.life is not Life.CLOSED:  # else it found the outbox full
+                story.sent_down += 1
+
+    def server_closes(self, story: Story) -> None:
+        """The application closes a session."""
+        if story.session is not None:
+            if story.session.life is Life.OPEN or story.session.life is Life.OPENING:
+                story.closed_by.add("server")
+                story.closed_at = self.clock.now
+            self.server.close(story.session)
+
+    # ------------------------------------------------------------------------------------------------------ afterwards
+
+    def verify(self) -> None:
+        """Nothing is left, and everybody got what was promised."""
+        server, engine = self.server, self.server.engine
+        check(not engine.sessions and not engine.opening, f"sessions are left: {[*engine.sessions, *engine.opening]}")
+        check(len(engine.deadlines) == 0 and not engine.effects, "deadlines or effects are left")
+        check(server.connections == 0, f"connections are left: {server.connections}")
+        check(not self.auditor.unanswered, f"never answered: {[wire.client for wire in self.auditor.unanswered]}")
+        alive = sum(canary() is not None for canary in self.canaries)
+        check(alive == 0, f"{alive} sessions are not freed")
+        for story in self.stories.values():
+            self.verify_story(story)
+
+    def verify_story(self, story: Story) -> None:
+        """What one client got, and its session."""
+        peer, name = story.peer, story.peer.name
+        if story.fate is Fate.TWIN:
+            return
+        for number, data in enumerate(peer.received):
+            if data != message(number):
+                raise Violation(f"{name}: received {data!r} instead of message {number}")
+        check(len(peer.received) <= story.sent_down, f"{name}: received what was never sent")
+        check(story.session is None, f"{name}: no disconnect event")
+        if not self.gentle or story.fate not in KEPT or story.rejected:
+            return
+        check(len(story.reasons) == 1, f"{name}: {story.reasons}")
+        reason = story.reasons[0]
+        if story.closed_by == {"client"}:
+            wanted = (Reason.CLIENT_DISCONNECT,) if peer.transport == "polling" else (Reason.TRANSPORT_CLOSE,)
+            check(reason in wanted, f"{name}: closed by its client, and the reason is {reason}")
+            check(story.delivered == story.sent_up, f"{name}: {story.delivered} of {story.sent_up} messages arrived")
+        elif story.closed_by and "client" not in story.closed_by:
+            check(reason == Reason.SERVER_DISCONNECT, f"{name}: closed by the server, and the reason is {reason}")
+            if story.closed_by == {"server"} and peer.reason == "transport close":
+                count = len(peer.received)
+                check(count == story.sent_down, f"{name}: {count} of {story.sent_down} messages arrived")
+
+
+def live(seed: int, *, record: bool = False) -> World:
+    """Make a world and live through it; what it leaves must be freed by reference counting alone.
+
+    :raises Violation: an invariant does not hold; a note has the record, if one was wanted.
+    """
+    gc.disable()
+    world = World(seed, record=record)
+    try:
+        world.run()
+    except Exception as error:
+        error.add_note(f"seed {seed}")
+        if record:
+            error.add_note(str(world.auditor))
+        raise
+    finally:
+        gc.enable()
+    return world
+
+
+def _settings(seed: int) -> Settings:
+    """Those of a world: the defaults in a gentle one, tight ones in the others."""
+    settings = Settings(max_packets_per_poll=(16, 1, 3, None)[seed // 2 % 4])
+    if seed % 2:
+        settings.ping_interval = (5.0, 25.0, 1.0)[seed // 2 % 3]
+        settings.ping_timeout = (4.0, 20.0, 30.0)[seed // 4 % 3]
+        settings.upgrade_timeout = (0.5, 10.0)[seed // 6 % 2]
+        settings.close_timeout = (1.0, 30.0)[seed // 8 % 2]
+        settings.max_buffered_bytes = (3000, 100_000)[seed // 3 % 2]
+        settings.max_http_buffer_size = (1000, 1_000_000)[seed // 5 % 2]
+    return settings

@@ -455,6 +455,20 @@ def test_an_upgraded_sessions_poll_is_its_own() -> None:
     assert driver.effects() == [Write(link), Closed(session, Reason.TRANSPORT_ERROR)]
 
 
+def test_a_response_that_is_lost_after_the_close() -> None:
+    """FD-12, CL-7: nobody is told twice."""
+    driver = Driver()
+    session = driver.polling()
+    poll = driver.get()
+    driver.engine.send(session, "a")
+    driver.engine.take_response(poll)
+    driver.engine.cut()
+    assert driver.effects() == [Closed(session, Reason.SERVER_DISCONNECT)]
+    driver.engine.connection_lost(poll)
+    driver.engine.written(poll)
+    assert driver.effects() == []
+
+
 def test_messages_before_the_close() -> None:
     """CL-14: what one event brought is returned, and its close lies in the effects for afterwards."""
     driver = Driver()

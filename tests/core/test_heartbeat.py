@@ -402,20 +402,34 @@ def test_the_timeout_is_changed_at_run_time() -> None:
 
 
 @pytest.mark.parametrize("awaited", [False, True])
-def test_the_heartbeat_of_a_closing_session(awaited: bool) -> None:
-    """HB-10, HB-8: no new ping; a pong awaited still bounds it, and the reason stays SERVER_DISCONNECT."""
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+def test_the_heartbeat_of_a_closing_session(transport: str, awaited: bool) -> None:
+    """HB-10, HB-8: no new ping, but its time runs; a pong is ignored, and the reason stays SERVER_DISCONNECT."""
     driver = Driver()
-    session = driver.polling()
-    if awaited:
-        driver.at(25.0)
-    else:
-        driver.at(24.0)
+    session, link = (driver.polling(), None) if transport == "polling" else driver.websocket()
+    driver.at(25.0 if awaited else 24.0)
+    driver.engine.send(session, "unread")
     driver.engine.close(session, driver.now)
-    driver.posted(b"3")
+    driver.effects()
+    assert driver.at(25.0) == []
+    assert session.buffered == 71 + (65 if awaited else 0)
+    if link is None:
+        driver.posted(b"3")
+    else:
+        driver.engine.receive_frame(link, "3")
     assert driver.at(44.9) == []
-    assert driver.at(45.0) == ([Closed(session, Reason.SERVER_DISCONNECT)] if awaited else [])
-    assert driver.at(54.0) == ([] if awaited else [Closed(session, Reason.SERVER_DISCONNECT)])
-    assert session.buffered == 0
+    writes = [] if link is None else [Write(link)]
+    assert driver.at(45.0) == [*writes, Closed(session, Reason.SERVER_DISCONNECT)]
+
+
+def test_a_closing_session_without_monitoring() -> None:
+    """HB-10: then close_timeout alone bounds it."""
+    driver = Driver(monitor_clients=False)
+    session = driver.polling()
+    driver.at(24.0)
+    driver.engine.close(session, 24.0)
+    assert driver.at(53.9) == []
+    assert driver.at(54.0) == [Closed(session, Reason.SERVER_DISCONNECT)]
 
 
 @pytest.mark.parametrize("frame", ["3", "4x", "6", b"x"])

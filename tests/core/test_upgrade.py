@@ -226,15 +226,14 @@ def test_a_held_get_counts_as_pending() -> None:
 @pytest.mark.parametrize("frame", ANYTHING_ELSE, ids=lambda frame: ascii(frame)[:10])
 @pytest.mark.parametrize("probed", [False, True])
 def test_any_other_packet(frame: str | bytes, probed: bool) -> None:
-    """UP-8, H16: that WebSocket is closed, the session goes on, loses nothing, and may try again."""
+    """UP-8, H16, WS-22: that WebSocket is closed, the session goes on, loses nothing, and may try again."""
     driver = Driver(max_http_buffer_size=200)
     session = driver.polling()
     link = driver.probed() if probed else driver.dial()
     driver.engine.send(session, "a")
     assert driver.engine.receive_frame(link, frame) is None
     assert driver.effects() == []
-    too_large = len(frame) > 200
-    assert is_dropped(driver, link, session, 1009 if too_large else 1000)
+    assert is_dropped(driver, link, session, 1009 if len(frame) > 200 else 1000 if frame == "1" else 1002)
     assert driver.engine.next_deadline() == 25.0
     assert driver.body(driver.get()) == "4a"
     again = driver.probed()
@@ -243,13 +242,13 @@ def test_any_other_packet(frame: str | bytes, probed: bool) -> None:
 
 
 def test_an_upgrade_without_a_probe() -> None:
-    """UP-6: refused; the session stays on polling."""
+    """UP-6, WS-22: refused; the session stays on polling."""
     driver = Driver()
     session = driver.polling()
     link = driver.dial()
     driver.engine.receive_frame(link, "5")
     assert driver.effects() == []
-    assert is_dropped(driver, link, session)
+    assert is_dropped(driver, link, session, 1002)
 
 
 @pytest.mark.parametrize("error", [False, True])
@@ -464,7 +463,7 @@ def test_an_attempt_that_fails_while_closing() -> None:
     link = driver.dial()
     driver.engine.close(session, 0.0)
     driver.engine.receive_frame(link, "6")
-    assert (link.closing, session.life) == (1000, Life.CLOSING)
+    assert (link.closing, session.life) == (1002, Life.CLOSING)
     assert driver.body(driver.get()) == "1"
 
 

@@ -35,10 +35,14 @@ class Relay:
 async def relay(server_port: int) -> AsyncIterator[Relay]:
     """Relay connections to ``server_port`` until the block ends."""
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
-    line = Relay(listener.extra(SocketAttribute.local_port))
+    line = Relay(listener.extra(SocketAttribute.local_port))  # noqa: S610 (not Django's)
 
     async def connection(client: ByteStream) -> None:
-        async with client, await anyio.connect_tcp("127.0.0.1", server_port) as server, anyio.create_task_group() as both:
+        async with (
+            client,
+            await anyio.connect_tcp("127.0.0.1", server_port) as server,
+            anyio.create_task_group() as both,
+        ):
             both.start_soon(line.carry, client, server)
             both.start_soon(line.carry, server, client)
 

@@ -26,6 +26,7 @@ TRANSPORTS = pytest.mark.parametrize(
     ids=["polling", "websocket", "upgrade"],
 )
 
+
 def as_json(data: str | bytes) -> dict[str, str]:
     return {"text": data} if isinstance(data, str) else {"hex": data.hex()}
 
@@ -175,7 +176,7 @@ async def test_client_does_not_answer_pings(serve: Serve, client: dict[str, Any]
 
     The grace of 10 s keeps the client's own clock out of it.
     """
-    async with serve(ping_interval=(0.2, 10), ping_timeout=0.3) as site:
+    async with serve(ping_interval=(0.3, 10), ping_timeout=0.5) as site:
         result = await scenario("mute", site.port, client=client)
         assert (result["transport"], result["reason"], result["pings"]) == (transport, "transport close", 1)
         assert await site.seen.closed(result["sid"]) == "ping timeout"
@@ -184,7 +185,7 @@ async def test_client_does_not_answer_pings(serve: Serve, client: dict[str, Any]
 @TRANSPORTS
 async def test_network_falls_silent(serve: Serve, client: dict[str, Any], transport: str) -> None:
     """HB-12, CL-13, CL-18: the line is cut without a word; each end finds out by itself: "ping timeout"."""
-    async with serve(ping_interval=0.4, ping_timeout=0.4) as site, relay(site.port) as line:
+    async with serve(ping_interval=0.5, ping_timeout=0.7) as site, relay(site.port) as line:
 
         def message(sid: str, data: Any) -> None:
             site.seen.message(sid, data)

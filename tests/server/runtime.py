@@ -275,6 +275,12 @@ class ManualRuntime:
         self.time = end
         self.run()
 
+    def close(self) -> None:
+        """Forget all that still waits, and what that begins."""
+        while left := [task for task in [*self.others, *self.tasks] if not task.done]:
+            for task in left:
+                task.close()
+
     @property
     def running(self) -> list[Task]:
         """The server's tasks that have not ended."""
@@ -352,16 +358,18 @@ class ManualRuntime:
         """See :class:`~eio_server.runtime.Runtime`."""
         self.calls["stop"] += 1
         self.timer = None
-        end = self.time + timeout
-        await until(lambda: self.time >= end or not self._others())
-        await _yield(lambda: True)
-        while others := self._others():
-            for task in others:
-                task.cancel()
-            await _yield(lambda: True)
+        end, me = self.time + timeout, self.current
 
-    def _others(self) -> list[Task]:
-        return [task for task in self.running if task is not self.current]
+        def others() -> list[Task]:
+            return [task for task in self.running if task is not me]
+
+        await _yield(lambda: True)
+        await until(lambda: self.time >= end or not others())
+        while tasks := others():
+            for task in tasks:
+                task.cancel()
+            for _ in range(3):  # what they begin as they end has begun then
+                await _yield(lambda: True)
 
     def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Awaitable[Any]:
         """See :class:`~eio_server.runtime.Runtime`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 from eio_core import Request, Response
@@ -13,7 +12,7 @@ from eio_server.integration import Connection, Offer, register
 from .fakes import FakeExchange, FakeIntegration, FakeWebSocket
 from .runtime import ManualRuntime, Task
 
-__all__ = ["Call", "Carried", "Polling", "World", "each_runtime"]
+__all__ = ["Call", "Carried", "Polling", "World"]
 
 HANDSHAKE = "EIO=4&transport="
 
@@ -178,9 +177,10 @@ class World:
 
     def end(self) -> None:
         """The test is over: see that all is well, and let go of what still waits."""
-        self.verify()
-        for task in [*self.runtime.others, *self.runtime.tasks]:
-            task.close()
+        try:
+            self.verify()
+        finally:
+            self.runtime.close()
 
 
 class Polling:
@@ -250,10 +250,3 @@ class Carried:
         """The WebSocket ends."""
         self.connection.lost(code, error=error)
         self._world.runtime.run()
-
-
-def each_runtime(test: Callable[..., None]) -> Callable[..., None]:
-    """Run a test on a loop that can be stepped, as asyncio, and on one that cannot, as trio."""
-    import pytest
-
-    return pytest.mark.parametrize("stepping", [True, False], ids=["stepping", "untouched"])(test)

@@ -1,12 +1,13 @@
-// A client that talks but never answers a ping.
+// A client that never answers a ping.
 
-import { connected } from "../client.mjs";
+import { connect } from "../client.mjs";
 
 export default async function (url, { client }) {
-  const socket = await connected(url, client);
-  const transport = socket.transport.name;
+  const socket = connect(url, client);
   const send = socket._sendPacket;
   socket._sendPacket = (type, ...rest) => type !== "pong" && send.call(socket, type, ...rest);
+  let sid;
+  socket.on("open", () => (sid = socket.id)); // the client forgets it when it closes
   const end = await socket.ended;
-  return { sid: socket.sid, transport, pings: socket.pings, ...end };
+  return { sid, transport: socket.transport.name, pings: socket.pings, ...end };
 }

@@ -65,18 +65,22 @@ class Exchange:
         """See :class:`eio_server.integration.Exchange`. aiohttp decompresses a body; what comes out is counted."""
         if (self._aiohttp.content_length or 0) > limit:
             raise BodyTooLarge
-        content = self._aiohttp.content
         body = bytearray()
-        while not content.at_eof():
-            if self._aiohttp.transport is None and not content.is_eof():
-                raise Disconnected
-            try:
-                body += await content.readany()
-            except (ConnectionError, web.RequestPayloadError) as error:
-                raise Disconnected from error
+        while chunk := await self._chunk():
+            body += chunk
             if len(body) > limit:
                 raise BodyTooLarge
         return bytes(body)
+
+    async def _chunk(self) -> bytes:
+        """What arrives next of the body; nothing at its end."""
+        content = self._aiohttp.content
+        if self._aiohttp.transport is None and not content.is_eof():
+            raise Disconnected
+        try:
+            return await content.readany()
+        except (ConnectionError, web.RequestPayloadError) as error:
+            raise Disconnected from error
 
     async def respond(self, response: Response) -> None:
         """See :class:`eio_server.integration.Exchange`. Written here and not by aiohttp, so that a failure shows."""
@@ -101,15 +105,14 @@ class Exchange:
 
     async def finish(self) -> web.StreamResponse:
         """Bring the request to its end for aiohttp: answered, and the rest of its body out of the way."""
-        content = self._aiohttp.content
         try:
             if self._response is None:  # what came as a body was none, or nobody is there
                 await self.respond(Response(400, [NO_STORE, ("Connection", "close")]))
-            if not content.at_eof():
+            if not self._aiohttp.content.at_eof():
                 async with asyncio.timeout(LINGER):
-                    while not content.at_eof():
-                        await content.readany()
-        except (Disconnected, TimeoutError, ConnectionError, web.RequestPayloadError):
+                    while await self._chunk():
+                        pass
+        except (Disconnected, TimeoutError):
             self._aiohttp.protocol.force_close()
         return self._response or web.Response()
 

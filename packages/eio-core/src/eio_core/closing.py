@@ -96,19 +96,16 @@ def finish(
             post.response = responses.bad_request(post, "SESSION_CLOSED")
         engine.effects.append(Write(post))
     if link is not None:
-        dismiss(engine, link, session.close_code if code is None else code)
+        dismiss(engine, session, link, session.close_code if code is None else code)
         engine.effects.append(Write(link))
     engine.effects.append(Closed(session, session.reason))
 
 
-def dismiss(engine: Engine, link: Link, code: int = NORMAL) -> None:
-    """Close a WebSocket and part it from its session, which may live on."""
-    session = link.session
+def dismiss(engine: Engine, session: Session, link: Link, code: int) -> None:
+    """Close the WebSocket of a session, which may live on, and part them."""
     if link.channel is Channel.UNPROBED or link.channel is Channel.PROBED:
         engine.deadlines.discard(Due.UPGRADE, link)
-    if session is not None and session.link is link:
-        session.link = None
-    link.session = None
+    session.link = link.session = None
     link.channel = Channel.ENDED
     link.frames = None
     link.closing = code

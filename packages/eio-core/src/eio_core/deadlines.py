@@ -55,7 +55,7 @@ class Deadlines(Generic[Owner]):
         queue = self._queues[kind].get(delay)
         if queue is None:
             queue = self._queues[kind][delay] = OrderedDict()
-        elif queue:
+        else:
             when = max(when, queue[next(reversed(queue))])
         queue[owner] = when
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import accumulate
 
 from . import closing, heartbeat, outbox, polling, upgrade, websocket
 from .admission import Admitted, admit, refuse_shutdown
@@ -379,13 +380,9 @@ class Engine:
 
 
 def _batch(packets: list[Outgoing]) -> int:
-    """How many packets from the front make a batch: one at least."""
-    size = 0
-    for count, packet in enumerate(packets, 1):
-        size += size_of(packet)
-        if size >= BATCH_BYTES:
-            return count
-    return len(packets)
+    """How many packets from the front make a batch, of more than that."""
+    sizes = enumerate(accumulate(map(size_of, packets)), 1)
+    return next(count for count, size in sizes if size >= BATCH_BYTES)
 
 
 def _milliseconds(seconds: float) -> int:

@@ -37,18 +37,18 @@ def ping_due(engine: Engine, session: Session, when: float, now: float) -> None:
     """Queue a ping, unless the last one is still unanswered (row HB-1)."""
     settings = engine.settings
     interval = settings.ping_interval
-    if session.life is not Life.OPEN:  # closing: the pong awaited last still bounds it (row HB-10)
-        return
-    following = when + interval
-    engine.deadlines.set(Due.PING, session, following if following > now else now + interval, interval)
+    if session.life is Life.OPEN:
+        following = when + interval
+        engine.deadlines.set(Due.PING, session, following if following > now else now + interval, interval)
     if session.awaiting_pong:
         return
     session.awaiting_pong = settings.monitor_clients
     session.heard = session.extended = session.graced = False
     if settings.monitor_clients:
         engine.deadlines.set(Due.PONG, session, now + settings.ping_timeout, settings.ping_timeout)
-    session.put(packets.PING)
-    outbox.wake(engine, session)
+    if session.life is Life.OPEN:  # closing: nothing is sent any more, but the time runs (row HB-10)
+        session.put(packets.PING)
+        outbox.wake(engine, session)
 
 
 def pong_due(engine: Engine, session: Session, when: float, now: float) -> None:

@@ -54,7 +54,8 @@ def receive_probe_packet(engine: Engine, link: Link, session: Session, packet: P
     elif action is Action.UPGRADE:
         _complete(engine, link, session)
     else:
-        drop(engine, link, session)
+        polite = packet is not None and packet.packet_type is packets.PacketType.CLOSE  # row WS-22
+        drop(engine, link, session, closing.NORMAL if polite else closing.PROTOCOL_ERROR)
 
 
 def _answer(engine: Engine, link: Link, session: Session) -> None:
@@ -113,7 +114,7 @@ def hold_due(engine: Engine, poll: Poll) -> None:
 
 def drop(engine: Engine, link: Link, session: Session, code: int = closing.NORMAL) -> None:
     """The attempt failed: close this WebSocket; the session goes on polling (rows UP-8, UP-11, UP-12)."""
-    closing.dismiss(engine, link, code)
+    closing.dismiss(engine, session, link, code)
     session.route = Route.POLLING
     poll = session.poll
     if poll is not None and poll.held:

@@ -124,6 +124,7 @@ class Server:
         """The id of the latest session of each client."""
         self.generate_id: Callable[[Exchange], str] = self._generate_id
         """Makes the id of a new session: by default the name of the client, a number behind it from the second on."""
+        self._handshakes: dict[str, int] = {}
         self._timer = clock.timer(self.expire)
         self._inside = False
         self._served: dict[Exchange, Poll | Post | Link | Session] = {}  # what each connection is to the engine
@@ -442,7 +443,6 @@ class Server:
             self.engine.written(connection)
 
     def _generate_id(self, exchange: Exchange) -> str:
-        latest = self.sids.get(exchange.client)
-        if latest is None:
-            return exchange.client
-        return f"{exchange.client}{int(latest.removeprefix(exchange.client) or 1) + 1}"
+        client = exchange.client
+        number = self._handshakes[client] = self._handshakes.get(client, 0) + 1
+        return client if number == 1 else f"{client}{number}"

@@ -129,6 +129,7 @@ class SocketWire(Wire, Socket):
     def __init__(self, network: Network, peer: Peer, dial: Dial) -> None:
         super().__init__(network, peer, Request("GET", dial.query, peer.headers, websocket=True), "WS")
         self.dial = dial
+        self._open = False
         self._unread: list[str | bytes] = []
 
     # What the client does.
@@ -138,12 +139,15 @@ class SocketWire(Wire, Socket):
         self.carry_up(self.network.server.receive_frame, self, frame)
 
     def hang_up(self, code: int) -> None:
-        """Send a close frame to the server."""
-        self.carry_up(self._hung_up, code)
+        """Send a close frame to the server, or give up if it has not answered yet."""
+        self.carry_up(self._hung_up, code if self._open else None)
 
-    def _hung_up(self, code: int) -> None:
+    def _hung_up(self, code: int | None) -> None:
         self.done()
-        self.network.server.receive_close(self, code)
+        if code is None:
+            self.network.server.connection_lost(self)
+        else:
+            self.network.server.receive_close(self, code)
 
     # What the server does.
 
@@ -152,7 +156,7 @@ class SocketWire(Wire, Socket):
         return True
 
     def accept(self, headers: Headers) -> None:
-        self.carry_down(self.peer.client.dialled, self.dial)
+        self.carry_down(self._accepted)
 
     def write(self, frames: list[str | bytes]) -> bool:
         if self.peer.reading:
@@ -174,6 +178,10 @@ class SocketWire(Wire, Socket):
 
     def lost(self) -> None:
         self.peer.client.hung_up(self.dial, LOST)
+
+    def _accepted(self) -> None:
+        self._open = True
+        self.peer.client.dialled(self.dial)
 
     def _receive(self, frame: str | bytes) -> None:
         self.peer.client.receive_frame(self.dial, frame, self.network.clock.now)

@@ -1,0 +1,379 @@
+// The session: everything on the page follows from the events of the official client, engine.io-client.
+
+import { Socket } from "./vendor/engine.io.esm.min.js";
+import { Chart } from "./chart.js";
+import { RouteMap } from "./map.js";
+import { isCalm } from "./surface.js";
+
+const MEASURE_EVERY = 250; // ms between two measurements of the round-trip time
+const STEP = 420; // ms that a step of the way is shown at least
+const LOG_LINES = 300;
+
+const $ = (id) => document.getElementById(id);
+const map = new RouteMap($("map"));
+const chart = new Chart($("chart"));
+const encoder = new TextEncoder();
+
+let session = null;
+
+// ---------------------------------------------------------------------------------------------------- the session
+
+function connect() {
+  session?.socket.close();
+  const transports = new FormData($("controls")).get("transports").split(",");
+  const socket = new Socket({ transports });
+  socket.binaryType = "arraybuffer";
+  session = {
+    socket,
+    transports,
+    began: performance.now(),
+    opened: null,
+    pinged: null,
+    pings: 0,
+    sent: 0,
+    received: 0,
+    waiting: [], // what was sent and has not come back: echoes keep the order
+    measuring: false,
+  };
+  beginSteps(transports);
+  show("status", "connecting …");
+  for (const id of ["sid", "ping-interval", "ping-timeout", "max-payload", "upgraded", "uptime"]) show(id, "–");
+  show("pings", "0");
+
+  const mine = session; // events of a session that was replaced say nothing about this one
+  const on = (event, handler) => socket.on(event, (...args) => mine === session && handler(...args));
+  on("handshake", shakeHands);
+  on("open", open);
+  on("upgrading", () => {
+    step("probe");
+    map.travel("control", true, "websocket");
+    later(STEP, () => map.travel("control", false, "websocket"));
+  });
+  on("upgrade", upgraded);
+  on("upgradeError", (error) => note(`The upgrade failed, polling goes on: ${error.message}`, true));
+  on("packetCreate", sending);
+  on("packet", receiving);
+  on("message", message);
+  on("ping", beat);
+  on("error", (error) => (mine.error = error));
+  on("close", closed);
+}
+
+function shakeHands({ sid, pingInterval, pingTimeout, maxPayload }) {
+  step("handshake");
+  session.maxPayload = maxPayload;
+  session.pingInterval = pingInterval;
+  show("sid", sid);
+  show("ping-interval", duration(pingInterval));
+  show("ping-timeout", duration(pingTimeout));
+  show("max-payload", size(maxPayload));
+}
+
+function open() {
+  session.opened = session.pinged = performance.now();
+  arrive(session.socket.transport.name);
+  $("close").disabled = false;
+  document.body.classList.remove("disabled");
+}
+
+/** A transport is in use from now on. */
+function arrive(transport) {
+  step(transport);
+  later(0, () => {
+    document.body.dataset.state = transport;
+    map.use(transport);
+    show("status", `connected · ${transport === "polling" ? "polling" : "WebSocket"}`);
+    document.title = `eio demo · ${transport}`;
+  });
+}
+
+function upgraded({ name }) {
+  step("upgrade");
+  later(0, () => map.travel("control", true, name));
+  arrive(name);
+  show("upgraded", milliseconds(performance.now() - session.opened));
+  chart.mark("upgrade", name);
+}
+
+function closed(reason) {
+  later(0, null); // what was to be shown of a session that has ended is not
+  const why = session.error && reason === "transport error" ? `${reason}: ${session.error.message}` : reason;
+  step("close");
+  show("reason", reason === "forced close" ? "by the client" : reason);
+  note(`Closed: ${why}`, reason !== "forced close");
+  map.use(null);
+  chart.pause();
+  document.body.dataset.state = "closed";
+  document.body.classList.add("disabled");
+  document.title = "eio demo";
+  $("close").disabled = true;
+  show("status", "closed");
+  for (const id of ["clients", "server-transport"]) show(id, "–");
+  session.opened = null;
+}
+
+// ---------------------------------------------------------------------------------------------------- the packets
+
+function sending({ type, data }) {
+  session.sent += weigh(data);
+  if (type === "pong") map.travel("beat", true);
+  else if (type === "message") map.travel(kind(data), true);
+}
+
+function receiving({ type, data }) {
+  session.received += weigh(data);
+  if (type === "ping") map.travel("beat", false);
+  else if (type === "message") map.travel(kind(data), false);
+}
+
+function message(data) {
+  if (typeof data === "string" && data.startsWith("{")) {
+    const known = JSON.parse(data);
+    if ("rtt" in known) return measured(known);
+    if ("clients" in known) return show("clients", known.clients);
+  }
+  echoed(data);
+}
+
+/** The round trip, four times a second; what the server knows about us rides along. */
+function measure() {
+  if (!session?.opened || performance.now() - session.opened < MEASURE_EVERY || session.measuring || session.socket.readyState !== "open") return;
+  session.measuring = true;
+  session.socket.send(JSON.stringify({ rtt: performance.now(), transport: session.socket.transport.name }));
+}
+
+function measured({ rtt, transport, server }) {
+  session.measuring = false;
+  const took = performance.now() - rtt;
+  if (transport === session.socket.transport.name) chart.add(took, transport); // not those that changed on the way
+  show("rtt-now", milliseconds(took));
+  show("rtt-median", milliseconds(chart.quantile(0.5)));
+  show("rtt-p99", milliseconds(chart.quantile(0.99)));
+  show("integration", `eio on ${server.integration}`);
+  show("server-transport", server.transport);
+  show("server-messages", server.messages.toLocaleString("en"));
+  show("server-uptime", duration(server.uptime * 1000, 0));
+}
+
+function beat() {
+  session.pings += 1;
+  session.pinged = performance.now();
+  show("pings", session.pings);
+  $("heart").classList.remove("beat");
+  void $("heart").offsetWidth; // start the animation anew
+  $("heart").classList.add("beat");
+}
+
+// --------------------------------------------------------------------------------------------------- the messages
+
+function send(data, name) {
+  if (session.socket.readyState !== "open") return;
+  const largest = session.maxPayload * (session.socket.transport.name === "polling" && typeof data !== "string" ? 0.74 : 1);
+  if (weigh(data) > largest) return note(`${name ?? "That"} is too large: ${size(weigh(data))}, at most ${size(largest)}`, true);
+  session.waiting.push({ data, name, at: performance.now() });
+  line("out", data, name ?? size(weigh(data)));
+  session.socket.send(data);
+}
+
+function echoed(data = "") {
+  const sent = session.waiting.shift();
+  if (!sent) return line("in", data, size(weigh(data)));
+  const took = milliseconds(performance.now() - sent.at);
+  line("in", data, same(sent.data, data) ? `${size(weigh(data))}, identical · ${took}` : `differs! · ${took}`);
+}
+
+function same(a, b) {
+  if (typeof a === "string" || typeof b === "string") return a === b || normal(a) === b;
+  const [x, y] = [new Uint8Array(a), new Uint8Array(b)];
+  return x.length === y.length && x.every((byte, index) => byte === y[index]);
+}
+
+/** JSON comes back without its spaces, since the server's application gets and sends objects. */
+function normal(text) {
+  try {
+    return JSON.stringify(JSON.parse(text));
+  } catch {
+    return text;
+  }
+}
+
+function line(way, data, meta) {
+  const item = document.createElement("li");
+  item.className = way;
+  const bytes = typeof data !== "string";
+  const parts = [
+    ["way", way === "out" ? "↑" : "↓"],
+    [bytes ? "what bytes" : "what", bytes ? preview(data) : shorten(data)],
+    ["meta", meta],
+  ];
+  for (const [name, text] of parts) {
+    const part = document.createElement("span");
+    part.className = name;
+    part.textContent = text;
+    item.append(part);
+  }
+  item.firstChild.title = item.firstChild.ariaLabel = way === "out" ? "sent" : "received";
+  append(item);
+}
+
+function note(text, bad = false) {
+  const item = document.createElement("li");
+  item.className = bad ? "note bad" : "note";
+  item.innerHTML = '<span class="way">·</span><span class="what"></span><span class="meta"></span>';
+  item.children[1].textContent = text;
+  item.children[2].textContent = new Date().toLocaleTimeString("en-GB");
+  append(item);
+}
+
+function append(item) {
+  const log = $("log");
+  const following = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+  log.append(item);
+  while (log.childElementCount > LOG_LINES) log.firstChild.remove();
+  if (following) log.scrollTop = log.scrollHeight;
+}
+
+// ------------------------------------------------------------------------------------------------------ the steps
+
+// The client reaches them within milliseconds. They are shown one after the other, each with the time it was reached.
+let script = [];
+let playing = null;
+
+function beginSteps(transports) {
+  later(0, null);
+  $("steps").classList.toggle("direct", transports[0] === "websocket");
+  for (const item of $("steps").children) {
+    const name = item.dataset.step;
+    const skipped = !transports.includes("polling") || !transports.includes("websocket");
+    const idle = ["polling", "websocket"].includes(name) ? !transports.includes(name) : ["probe", "upgrade"].includes(name);
+    item.className = skipped && idle ? "skipped" : "";
+    item.querySelector("time").textContent = "";
+  }
+  show("reason", "not yet");
+}
+
+function step(name) {
+  const reached = performance.now() - session.began;
+  later(STEP, () => {
+    for (const item of $("steps").children) {
+      if (item.classList.contains("now")) item.className = "done";
+      if (item.dataset.step !== name) continue;
+      item.className = "now";
+      item.querySelector("time").textContent = reached < 10_000 ? milliseconds(reached) : duration(reached, 0);
+      for (const before of earlier(item)) if (!before.className) before.className = "skipped";
+    }
+  });
+}
+
+function* earlier(item) {
+  while ((item = item.previousElementSibling)) yield item;
+}
+
+/** Show something after what is being shown, and leave it `pause` ms; null forgets what has not been shown yet. */
+function later(pause, show) {
+  if (show === null) {
+    clearTimeout(playing);
+    playing = null;
+    script = [];
+    return;
+  }
+  script.push({ pause: isCalm() || document.hidden ? 0 : pause, show });
+  if (playing === null) play();
+}
+
+function play() {
+  const next = script.shift();
+  playing = null;
+  if (!next) return;
+  next.show();
+  playing = setTimeout(play, next.pause);
+}
+
+// ---------------------------------------------------------------------------------------------------- small things
+
+function show(id, text) {
+  const element = $(id);
+  if (element.textContent !== String(text)) element.textContent = text;
+}
+
+const weigh = (data) => (data === undefined ? 0 : typeof data === "string" ? encoder.encode(data).length : data.byteLength);
+
+function kind(data) {
+  if (data !== undefined && typeof data !== "string") return "bytes";
+  return data?.startsWith('{"rtt"') ? "measure" : "message";
+}
+
+function preview(data) {
+  const bytes = new Uint8Array(data, 0, Math.min(12, data.byteLength));
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
+  return data.byteLength > 12 ? `${hex} …` : hex || "(no bytes)";
+}
+
+const shorten = (text) => (text.length > 400 ? `${text.slice(0, 400)} …` : text || "(empty)");
+
+function size(bytes) {
+  if (bytes < 1000) return `${Math.round(bytes)} B`;
+  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(bytes < 1e5 ? 1 : 0)} kB` : `${(bytes / 1e6).toFixed(bytes < 1e7 ? 2 : 1)} MB`;
+}
+
+function milliseconds(ms) {
+  if (ms === null) return "–";
+  return ms < 10 ? `${ms.toFixed(1)} ms` : ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
+
+function duration(ms, digits = 1) {
+  const seconds = ms / 1000;
+  if (seconds < 60) return `${Number(seconds.toFixed(digits))} s`;
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60)];
+  const rest = String(Math.floor(seconds % 60)).padStart(2, "0");
+  return hours ? `${hours} h ${String(minutes).padStart(2, "0")} min` : `${minutes} min ${rest} s`;
+}
+
+/** What changes by itself. */
+function tick() {
+  if (!session?.opened) return $("ring").setAttribute("style", "");
+  const now = performance.now();
+  show("uptime", duration(now - session.opened, 0));
+  show("bytes-sent", size(session.sent));
+  show("bytes-received", size(session.received));
+  const part = Math.min(1, (now - session.pinged) / session.pingInterval);
+  $("ring").style.strokeDasharray = `${part * 100} 100`;
+}
+
+// ------------------------------------------------------------------------------------------------- the page itself
+
+$("controls").addEventListener("submit", (event) => {
+  event.preventDefault();
+  connect();
+});
+$("controls").addEventListener("change", connect);
+$("close").addEventListener("click", () => session.socket.close());
+
+$("composer").addEventListener("submit", (event) => {
+  event.preventDefault();
+  if ($("text").value) send($("text").value);
+  $("text").value = "";
+});
+$("noise").addEventListener("click", () => send(crypto.getRandomValues(new Uint8Array(65_536)).buffer, "noise"));
+$("burst").addEventListener("click", () => {
+  for (let number = 1; number <= 100; number++) send(`message ${number} of 100`);
+});
+$("file").addEventListener("change", async ({ target }) => {
+  for (const file of target.files) send(await file.arrayBuffer(), file.name);
+  target.value = "";
+});
+
+const messages = document.querySelector(".messages");
+messages.addEventListener("dragover", (event) => {
+  event.preventDefault();
+  messages.classList.add("dropping");
+});
+for (const end of ["dragleave", "drop"]) messages.addEventListener(end, () => messages.classList.remove("dropping"));
+messages.addEventListener("drop", async (event) => {
+  event.preventDefault();
+  for (const file of event.dataTransfer.files) send(await file.arrayBuffer(), file.name);
+});
+
+setInterval(measure, MEASURE_EVERY);
+setInterval(tick, 100);
+connect();

@@ -1,0 +1,59 @@
+"""A world for each test, that is looked over when the test is done, and the log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+
+import pytest
+from eio_server import integration
+
+pytest.register_assert_rewrite(f"{__package__}.runtime", f"{__package__}.fakes", f"{__package__}.world")
+
+from .logs import Logs  # noqa: E402
+from .world import World  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test registers is forgotten after it."""
+    monkeypatch.setattr(integration, "_registered", {})
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[Logs]:
+    """What the server logs; a traceback that the test did not take fails it."""
+    logger = logging.getLogger("eio_server")
+    level, handlers = logger.level, logger.handlers[:]
+    logs = Logs()
+    logger.addHandler(logs)
+    yield logs
+    logger.setLevel(level)
+    logger.handlers[:] = handlers
+    logs.verify()
+
+
+@pytest.fixture
+def make_world() -> Iterator[Callable[..., World]]:
+    """``World``; all of them are looked over at the end."""
+    worlds: list[World] = []
+
+    def make(**options: object) -> World:
+        worlds.append(World(**options))
+        return worlds[-1]
+
+    yield make
+    for world in worlds:
+        world.end()
+
+
+@pytest.fixture
+def world(make_world: Callable[..., World]) -> World:
+    """A server with the defaults."""
+    return make_world()
+
+
+@pytest.fixture(params=[True, False], ids=["stepping", "untouched"])
+def any_world(request: pytest.FixtureRequest, make_world: Callable[..., World]) -> World:
+    """A server on a loop whose writes can be stepped, as asyncio's, and on one where they cannot, as trio's."""
+    return make_world(stepping=request.param)

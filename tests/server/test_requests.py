@@ -1,0 +1,839 @@
+"""A request from its arrival to its response: what the runner makes of it, beyond what the core decides."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from eio_core import Reason, Request, Response
+from eio_server.integration import Disconnected
+
+from .fakes import FakeExchange, FakeWebSocket
+from .logs import Logs
+from .runtime import Gate, ManualRuntime
+from .world import HANDSHAKE, World
+
+MakeWorld = Callable[..., World]
+POLLING = HANDSHAKE + "polling"
+WEBSOCKET = HANDSHAKE + "websocket"
+
+
+# ------------------------------------------------------------------------------------------------------ connect handler
+
+
+@pytest.mark.parametrize("verdict", [None, True])
+def test_a_connect_handler_accepts(world: World, verdict: object) -> None:
+    """AP-4: with None or True."""
+    world.eio.on("connect", lambda sid, environ: verdict)
+    assert world.request("GET", POLLING).packets[0][:1] == "0"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "body"),
+    [
+        (False, '"Unauthorized"'),
+        (0, '"Unauthorized"'),
+        ("", '"Unauthorized"'),
+        ([], '"Unauthorized"'),
+        ({}, '"Unauthorized"'),
+        ("go away", '"go away"'),
+        (1, "1"),
+        ({"why": ["a", None]}, '{"why":["a",null]}'),
+        ("ä", '"\\u00e4"'),
+    ],
+)
+@pytest.mark.parametrize("query", [POLLING, WEBSOCKET])
+def test_a_connect_handler_rejects(world: World, query: str, verdict: object, body: str) -> None:
+    """ER-10, AP-4: 401 with JSON, before any 101; no session, no disconnect event (CL-7)."""
+
+    async def connect(sid: str, environ: dict[str, Any]) -> object:
+        return verdict
+
+    world.eio.on("connect", connect)
+    call = world.request("GET", query, websocket=query is WEBSOCKET)
+    assert (call.status, call.body) == (401, body)
+    assert ("Content-Type", "application/json") in call.response.headers
+    world.assert_nothing_left()
+    assert world.events == []
+
+
+class Odd:
+    """Its truth cannot be told, as that of an array."""
+
+    def __bool__(self) -> bool:
+        raise ValueError("ambiguous")
+
+
+def nested() -> list[Any]:
+    """Too deep for the recursion of a JSON encoder."""
+    value: list[Any] = []
+    for _ in range(100_000):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("module", ["json", "orjson"])
+@pytest.mark.parametrize("verdict", [object(), {1, 2}, b"bytes", Odd(), nested()], ids=lambda value: type(value).__name__)
+def test_a_rejection_that_json_cannot_carry(make_world: MakeWorld, logs: Logs, verdict: object, module: str) -> None:
+    """ER-10: logged, and "Unauthorized"."""
+    world = make_world(json=pytest.importorskip(module))
+    world.eio.on("connect", lambda sid, environ: verdict)
+    call = world.request("GET", POLLING)
+    assert (call.status, call.body) == (401, '"Unauthorized"')
+    logs.take("a connect handler rejected with what JSON cannot carry")
+    world.assert_nothing_left()
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_a_connect_handler_raises(world: World, logs: Logs, *, later: bool) -> None:
+    """AP-4: logged with its traceback, and rejected."""
+
+    def connect(sid: str, environ: dict[str, Any]) -> Any:
+        async def fail() -> None:
+            raise RuntimeError("no database")
+
+        if later:
+            return fail()
+        raise RuntimeError("no database")
+
+    world.eio.on("connect", connect)
+    call = world.request("GET", POLLING)
+    assert (call.status, call.body) == (401, '"Unauthorized"')
+    assert logs.take("connect handler failed").exc_info is not None
+    world.assert_nothing_left()
+
+
+@pytest.mark.parametrize("query", [POLLING, WEBSOCKET])
+def test_the_client_leaves_while_the_application_decides(world: World, query: str) -> None:
+    """HS-26: it was accepted, and is closed at once."""
+    gate = Gate()
+    gate.close()
+
+    @world.eio.on("connect")
+    async def connect(sid: str, environ: dict[str, Any]) -> None:
+        world.events.append(("connect", sid))
+        await gate.passed()
+
+    call = world.request("GET", query, websocket=query is WEBSOCKET)
+    call.exchange.hang_up()
+    world.runtime.run()
+    assert call.pending, "the application has the last word"
+    gate.open()
+    world.runtime.run()
+    assert call.exchange.answers == []
+    assert call.task.result is None
+    (connected, gone) = world.events
+    assert gone == ("disconnect", connected[1], Reason.TRANSPORT_ERROR)
+    world.assert_nothing_left()
+
+
+def test_a_client_that_left_is_rejected(world: World) -> None:
+    """HS-26: then there is no disconnect event."""
+    gate = Gate()
+    gate.close()
+
+    async def connect(sid: str, environ: dict[str, Any]) -> bool:
+        await gate.passed()
+        return False
+
+    world.eio.on("connect", connect)
+    call = world.request("GET", POLLING)
+    call.exchange.responding.fail(Disconnected())
+    call.exchange.hang_up()
+    gate.open()
+    world.runtime.run()
+    assert call.task.result is None
+    assert world.events == []
+    world.assert_nothing_left()
+
+
+def test_a_sync_connect_handler_needs_no_watch(world: World) -> None:
+    """HS-26: only what suspends gives the client time to go."""
+    exchange = FakeExchange(Request("GET", POLLING))
+    exchange.entering.close()
+    assert not world.begin(exchange).pending
+    assert exchange.environs == 1
+
+
+def test_no_environ_without_a_connect_handler(make_world: MakeWorld) -> None:
+    world = make_world()
+    world.runner.handlers.connect = None
+    call = world.request("GET", POLLING)
+    assert call.status == 200
+    assert call.exchange.environs == 0
+
+
+def test_sends_in_connect_ride_in_the_handshake(world: World) -> None:
+    """HS-20: after the open packet, in the same body."""
+
+    @world.eio.on("connect")
+    async def connect(sid: str, environ: dict[str, Any]) -> None:
+        await world.eio.send(sid, "welcome")
+        world.eio.broadcast([sid], b"\x01")
+        assert world.eio.transport(sid) == "polling"
+        assert not world.eio.sockets[sid].connected
+
+    client = world.polling()
+    assert client.handshake.packets[1:] == ["4welcome", "bAQ=="]
+    assert world.eio.sockets[client.sid].connected
+
+
+def test_sends_in_connect_follow_the_open_packet_on_websocket(any_world: World) -> None:
+    """HS-20, WS-2."""
+
+    @any_world.eio.on("connect")
+    async def connect(sid: str, environ: dict[str, Any]) -> None:
+        await any_world.eio.send(sid, "welcome")
+        assert any_world.eio.transport(sid) == "websocket"
+
+    client = any_world.websocket()
+    assert client.frames == ["4welcome"]
+
+
+def test_disconnect_in_connect_on_polling(world: World) -> None:
+    """CL-16: the handshake answers the open packet, what was sent, and ``1``; the disconnect event follows connect."""
+
+    @world.eio.on("connect")
+    async def connect(sid: str, environ: dict[str, Any]) -> None:
+        await world.eio.send(sid, "bye")
+        await world.eio.disconnect(sid)
+        await world.eio.send(sid, "too late")
+        world.events.append(("connected", sid))
+
+    client = world.polling()
+    assert client.handshake.packets[1:] == ["4bye", "1"]
+    assert world.events == [("connected", client.sid), ("disconnect", client.sid, Reason.SERVER_DISCONNECT)]
+    world.assert_nothing_left()
+
+
+def test_disconnect_in_connect_on_websocket(any_world: World) -> None:
+    """CL-16: 101, the open frame, the packets, close 1000."""
+
+    @any_world.eio.on("connect")
+    async def connect(sid: str, environ: dict[str, Any]) -> None:
+        await any_world.eio.send(sid, "bye")
+        await any_world.eio.disconnect(sid)
+
+    client = any_world.websocket()
+    assert client.frames == ["4bye"]
+    assert client.websocket.codes == [1000]
+    assert any_world.reasons(client.sid) == [Reason.SERVER_DISCONNECT]
+    client.leave()
+    any_world.assert_nothing_left()
+
+
+def test_disconnect_in_connect_that_then_rejects(world: World) -> None:
+    """ER-10: rejected is rejected."""
+
+    @world.eio.on("connect")
+    async def connect(sid: str, environ: dict[str, Any]) -> str:
+        await world.eio.disconnect(sid)
+        return "no"
+
+    call = world.request("GET", POLLING)
+    assert (call.status, call.body) == (401, '"no"')
+    assert world.events == []
+    world.assert_nothing_left()
+
+
+def test_an_outbox_that_overflows_in_connect(make_world: MakeWorld, logs: Logs) -> None:
+    """FD-8: the application has accepted it, and learns of its end."""
+    world = make_world(max_buffered_bytes=100)
+
+    @world.eio.on("connect")
+    async def connect(sid: str, environ: dict[str, Any]) -> None:
+        world.events.append(("connect", sid))
+        for _ in range(5):
+            await world.eio.send(sid, "x" * 100)
+
+    assert world.request("GET", POLLING).code == 3
+    assert [event[0] for event in world.events] == ["connect", "disconnect"]
+    logs.take("max_buffered_bytes")
+    world.assert_nothing_left()
+
+
+def test_nobody_waits_for_ever_for_the_outbox_in_connect(world: World) -> None:
+    """Nothing is written before the connect handler has returned: ``drain`` there has nothing to wait for."""
+
+    @world.eio.on("connect")
+    async def connect(sid: str, environ: dict[str, Any]) -> None:
+        await world.eio.send(sid, "x" * 1_000_000)
+        await world.eio.drain(sid)
+
+    assert len(world.polling().handshake.packets) == 2
+
+
+# ------------------------------------------------------------------------------------------------------- session ids
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_generate_id_may_be_overridden(world: World, *, asynchronous: bool) -> None:
+    """HS-4."""
+
+    async def later() -> str:
+        return "node1-abc"
+
+    world.eio.generate_id = later if asynchronous else lambda: "node1-abc"  # type: ignore[method-assign]
+    assert world.polling().sid == "node1-abc"
+
+
+@pytest.mark.parametrize("query", [POLLING, WEBSOCKET])
+def test_generate_id_fails(world: World, logs: Logs, query: str) -> None:
+    """HS-5: 400 code 3, before any 101."""
+
+    async def fail() -> str:
+        raise OSError("no entropy")
+
+    world.eio.generate_id = fail  # type: ignore[method-assign]
+    call = world.request("GET", query, websocket=query is WEBSOCKET)
+    assert (call.status, call.code) == (400, 3)
+    logs.take("generate_id failed")
+    assert world.events == []
+    world.assert_nothing_left()
+
+
+@pytest.mark.parametrize("sid", ["", None, 7, b"bytes"])
+def test_generate_id_makes_no_id(world: World, sid: object) -> None:
+    """HS-5: a sid is a str that is not empty; anything else leaves no ghost."""
+    world.eio.generate_id = lambda: sid  # type: ignore[method-assign]
+    assert world.request("GET", POLLING).code == 3
+    assert world.events == []
+    world.assert_nothing_left()
+
+
+def test_an_id_is_made_that_exists(world: World) -> None:
+    """HS-6: refused, and the first session does not notice."""
+    client = world.polling()
+    world.eio.generate_id = lambda: client.sid  # type: ignore[method-assign]
+    assert world.request("GET", POLLING).code == 3
+    world.send(client.sid, "still here")
+    assert client.get().packets == ["4still here"]
+
+
+def test_an_id_is_made_that_is_opening(world: World) -> None:
+    """HS-6."""
+    gate = Gate()
+    gate.close()
+
+    async def connect(sid: str, environ: dict[str, Any]) -> None:
+        await gate.passed()
+
+    world.eio.on("connect", connect)
+    world.eio.generate_id = lambda: "same"  # type: ignore[method-assign]
+    first = world.request("GET", POLLING)
+    assert world.request("GET", POLLING).code == 3
+    gate.open()
+    world.runtime.run()
+    assert first.status == 200
+
+
+def test_an_id_is_made_whose_disconnect_handler_still_runs(world: World) -> None:
+    """HS-6, HS-23: ``sockets`` has one entry for each session, until its disconnect handler has returned."""
+    gate = Gate()
+    gate.close()
+
+    @world.eio.on("disconnect")
+    async def disconnect(sid: str, reason: str) -> None:
+        await gate.passed()
+        assert await world.eio.get_session(sid) == {"mine": True}
+
+    client = world.polling()
+    world.call(world.eio.save_session(client.sid, {"mine": True}))
+    client.post("1")
+    assert client.sid in world.eio.sockets
+    world.eio.generate_id = lambda: client.sid  # type: ignore[method-assign]
+    assert world.request("GET", POLLING).code == 3
+    gate.open()
+    world.runtime.run()
+    assert not world.eio.sockets
+    assert world.polling().sid == client.sid
+
+
+def test_the_server_shuts_down_while_an_id_is_made(world: World) -> None:
+    """SD-2: nobody gets in any more."""
+    gate = Gate()
+    gate.close()
+
+    async def generate_id() -> str:
+        await gate.passed()
+        return "late"
+
+    world.eio.generate_id = generate_id  # type: ignore[method-assign]
+    call = world.request("GET", POLLING)
+    world.call(world.eio.shutdown())
+    gate.open()
+    world.runtime.run()
+    assert (call.status, call.code) == (503, 3)
+    assert world.events == []
+    world.assert_nothing_left()
+
+
+# ----------------------------------------------------------------------------------------------------------- origins
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("with_environ", [False, True])
+def test_a_callable_decides_about_origins(make_world: MakeWorld, *, asynchronous: bool, with_environ: bool) -> None:
+    """HD-1: with the origin, or with the origin and the environ; sync or async."""
+    asked: list[tuple[Any, ...]] = []
+
+    def decide(*args: Any) -> Any:
+        asked.append(args)
+        verdict = args[0] == "https://good.example"
+
+        async def later() -> bool:
+            return verdict
+
+        return later() if asynchronous else verdict
+
+    one = lambda origin: decide(origin)  # noqa: E731 - its signature is what matters
+    two = lambda origin, environ: decide(origin, environ)  # noqa: E731
+    world = make_world(cors_allowed_origins=two if with_environ else one)
+    good = world.request("GET", POLLING, origin="https://good.example")
+    assert ("Access-Control-Allow-Origin", "https://good.example") in good.response.headers
+    bad = world.request("GET", POLLING, origin="https://bad.example")
+    assert (bad.status, bad.code) == (400, 3)
+    assert world.request("GET", POLLING).status == 200, "no page, no origin"
+    assert len(asked) == 2
+    if with_environ:
+        assert asked[0][1]["HTTP_ORIGIN"] == "https://good.example"
+
+
+def test_a_callable_for_origins_fails(make_world: MakeWorld, logs: Logs) -> None:
+    """HD-1: then nobody is let in."""
+
+    def decide(origin: str) -> bool:
+        raise KeyError(origin)
+
+    world = make_world(cors_allowed_origins=decide)
+    assert world.request("GET", POLLING, origin="https://a\r\nb").code == 3
+    assert "\n" not in logs.take("cors_allowed_origins failed").getMessage()
+
+
+# ----------------------------------------------------------------------------------------------------------- cookies
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_cookie_by_name(make_world: MakeWorld, *, tls: bool) -> None:
+    """HD-8, HD-9: on the polling handshake only."""
+    world = make_world(cookie="io")
+    exchange = FakeExchange(Request("GET", POLLING, scheme="https" if tls else "http"))
+    (cookie,) = [value for name, value in world.begin(exchange).response.headers if name == "Set-Cookie"]
+    (sid,) = world.eio.sockets
+    assert cookie == f"io={sid}; path=/; SameSite=Lax; HttpOnly" + ("; Secure" if tls else "")
+    get = world.request("GET", f"{POLLING}&sid={sid}")
+    world.send(sid, "hello")
+    assert "Set-Cookie" not in dict(get.response.headers)
+    offer = world.request("GET", WEBSOCKET, websocket=True).offer
+    assert "Set-Cookie" not in dict(offer.headers)
+    offer.failed()
+
+
+def test_a_cookie_behind_a_proxy(make_world: MakeWorld) -> None:
+    """HD-8, HD-1."""
+    for trust, secure in ((True, True), (False, False)):
+        world = make_world(cookie="io", trust_forwarded=trust)
+        call = world.request("GET", POLLING, x_forwarded_proto="https, http")
+        assert dict(call.response.headers)["Set-Cookie"].endswith("; Secure") is secure
+
+
+def test_a_cookie_as_a_dict(make_world: MakeWorld) -> None:
+    """HD-8: attributes as given, True is a bare flag, False leaves it out, callables are called each time."""
+    ages = iter(["1", "2"])
+    attributes = {"name": "n", "Path": "/x", "Secure": True, "HttpOnly": False, "Max-Age": lambda: next(ages)}
+    world = make_world(cookie=attributes)
+    cookies = [dict(world.polling().handshake.response.headers)["Set-Cookie"].partition("; ")[2] for _ in range(2)]
+    assert cookies == ["Path=/x; Secure; Max-Age=1", "Path=/x; Secure; Max-Age=2"]
+
+
+@pytest.mark.parametrize("value", ["a;b", "a\r\nX: y", 7, None])
+def test_a_cookie_attribute_that_breaks_the_header(make_world: MakeWorld, logs: Logs, value: object) -> None:
+    """HD-8: no cookie, and the handshake goes on."""
+    world = make_world(cookie={"name": "io", "Path": lambda: value})
+    response = world.polling().handshake.response
+    assert "Set-Cookie" not in dict(response.headers)
+    logs.take("an attribute of the cookie could not be made")
+
+
+# --------------------------------------------------------------------------------------------------------- GET, POST
+
+
+def test_a_parked_get_takes_its_payload_at_the_last_moment(world: World) -> None:
+    """PG-9: what is sent until the next loop turn rides along."""
+    client = world.polling()
+    call = client.get()
+    tasks = [world.runtime.task(world.eio.send(client.sid, text)) for text in ("a", "b", "c")]
+    for task in tasks:
+        task.step()
+    world.runtime.run()
+    assert call.packets == ["4a", "4b", "4c"]
+
+
+def test_the_client_of_a_parked_get_leaves(world: World) -> None:
+    """PG-4: the session is over at once, and nothing is written."""
+    client = world.polling()
+    call = client.get()
+    call.exchange.hang_up()
+    assert world.runner.engine.sessions == {}
+    world.runtime.run()
+    assert call.task.result is None
+    assert call.exchange.answers == []
+    assert world.reasons(client.sid) == [Reason.TRANSPORT_ERROR]
+    world.assert_nothing_left()
+
+
+def test_the_client_of_a_get_leaves_just_when_it_was_woken(world: World) -> None:
+    client = world.polling()
+    call = client.get()
+    world.runtime.task(world.eio.send(client.sid, "hello")).step()
+    call.exchange.hang_up()
+    world.runtime.run()
+    assert call.exchange.answers == []
+    assert world.reasons(client.sid) == [Reason.TRANSPORT_ERROR]
+
+
+def test_a_get_that_cannot_be_written(world: World) -> None:
+    """FD-12, IN-17: its packets are lost, so the session is over."""
+    client = world.polling()
+    call = client.get()
+    call.exchange.responding.fail(Disconnected())
+    world.send(client.sid, "hello")
+    assert call.task.result is None
+    assert world.reasons(client.sid) == [Reason.TRANSPORT_ERROR]
+    world.assert_nothing_left()
+
+
+def test_two_gets(world: World) -> None:
+    """PG-3."""
+    client = world.polling()
+    first = client.get()
+    assert client.get().code == 3
+    assert first.packets == ["1"]
+    assert world.reasons(client.sid) == [Reason.TRANSPORT_ERROR]
+
+
+def test_two_posts(world: World) -> None:
+    """PP-3: 400 to both; the reading of the first stops."""
+    client = world.polling()
+    get = client.get()
+    first = client.post_slowly("4never")
+    assert client.post("4second").code == 3
+    assert first.code == 3
+    assert first.exchange.reading.waiting == 0
+    assert get.packets == ["1"]
+    assert world.of(client.sid) == [("disconnect", Reason.TRANSPORT_ERROR)]
+
+
+def test_the_application_closes_while_a_post_is_read(world: World) -> None:
+    """CL-17, CL-4."""
+    client = world.polling()
+    get = client.get()
+    post = client.post_slowly("4never")
+    world.call(world.eio.disconnect(client.sid))
+    assert get.packets == ["1"]
+    assert post.code == 3
+    assert world.of(client.sid) == [("disconnect", Reason.SERVER_DISCONNECT)]
+    world.assert_nothing_left()
+
+
+def test_a_body_that_comes_while_its_session_is_closing(world: World) -> None:
+    """PP-14: ``ok``, and dropped."""
+    client = world.polling()
+    post = client.post_slowly("4late")
+    world.call(world.eio.disconnect(client.sid))
+    post.exchange.reading.open()
+    world.runtime.run()
+    assert post.body == "ok"
+    assert world.messages(client.sid) == []
+
+
+def test_a_body_that_does_not_come(world: World) -> None:
+    """H2: its deadline is the core's, the reading ends, the request is answered."""
+    client = world.polling()
+    post = client.post_slowly("4never")
+    world.runtime.advance(46)
+    assert post.code == 3
+    assert world.reasons(client.sid) == [Reason.TRANSPORT_ERROR]
+    world.assert_nothing_left()
+
+
+def test_a_body_that_breaks_off(world: World) -> None:
+    """PP-4."""
+    client = world.polling()
+    call = world.request("POST", client.query, Disconnected())
+    assert call.task.result is None
+    assert call.exchange.answers == []
+    assert world.reasons(client.sid) == [Reason.TRANSPORT_ERROR]
+
+
+def test_a_body_that_is_too_large(make_world: MakeWorld, logs: Logs) -> None:
+    """PL-13, ER-7: 413, empty; the session is over."""
+    world = make_world(max_http_buffer_size=100)
+    client = world.polling()
+    get = client.get()
+    call = client.post("4" + "x" * 100)
+    assert (call.status, call.body) == (413, "")
+    assert get.packets == ["1"]
+    assert world.reasons(client.sid) == [Reason.TRANSPORT_ERROR]
+    logs.take("Payload too large")
+
+
+def test_a_declared_length_that_is_too_large(world: World) -> None:
+    """PL-13: not even read."""
+    client = world.polling()
+    exchange = FakeExchange(Request("POST", client.query, {"content-length": "9999999"}), b"4hello")
+    exchange.reading.close()
+    assert world.begin(exchange).status == 413
+
+
+def test_an_undecodable_body(world: World) -> None:
+    """PP-8, PP-9: what stood before it is delivered, and before the disconnect."""
+    client = world.polling()
+    assert client.post("4a", "4b", "x").code == 3
+    assert world.of(client.sid) == [("message", "a"), ("message", "b"), ("disconnect", Reason.TRANSPORT_ERROR)]
+
+
+def test_large_bodies_are_compressed_in_a_thread(world: World) -> None:
+    """HD-13: small ones in place."""
+    client = world.polling()
+    for size, threads in ((2000, 0), (100_000, 1)):
+        world.send(client.sid, "x" * size)
+        call = world.request("GET", client.query, accept_encoding="gzip")
+        assert ("Content-Encoding", "gzip") in call.response.headers
+        assert world.runtime.calls["run_in_thread"] == threads
+
+
+# ------------------------------------------------------------------------------------- what should not have happened
+
+
+class FrameworkError(Exception):
+    """Not what an integration should let through."""
+
+
+def test_reading_a_body_fails_unexpectedly(world: World, logs: Logs) -> None:
+    """ER-9: logged, the session is closed, 400 code 3 and never 200."""
+    client = world.polling()
+    call = world.request("POST", client.query, FrameworkError("chunked?"))
+    assert (call.status, call.code) == (400, 3)
+    assert world.reasons(client.sid) == [Reason.TRANSPORT_ERROR]
+    assert logs.take("a request failed").exc_info is not None
+    world.assert_nothing_left()
+
+
+def test_watching_a_client_fails_unexpectedly(world: World, logs: Logs) -> None:
+    """ER-9."""
+    client = world.polling()
+    exchange = FakeExchange(Request("GET", client.query))
+    exchange.entering.fail(FrameworkError())
+    call = world.begin(exchange)
+    assert (call.status, call.code) == (400, 3)
+    assert world.reasons(client.sid) == [Reason.TRANSPORT_ERROR]
+    logs.take("a request failed")
+
+
+def test_compressing_fails_unexpectedly(world: World, logs: Logs) -> None:
+    """ER-9: an executor that has been shut down, for instance."""
+    client = world.polling()
+    world.runtime.thread.fail(RuntimeError("cannot schedule new futures after shutdown"))
+    world.send(client.sid, "x" * 100_000)
+    call = world.request("GET", client.query, accept_encoding="gzip")
+    assert (call.status, call.code) == (400, 3)
+    assert world.reasons(client.sid) == [Reason.TRANSPORT_ERROR]
+    logs.take("a request failed")
+
+
+def test_the_core_fails(world: World, logs: Logs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ER-9: a defect of ours, which nobody would see otherwise."""
+
+    def fail(*_: object) -> Response:
+        raise AssertionError("unreachable")
+
+    client = world.polling()
+    call = client.get()
+    with monkeypatch.context() as patch:
+        patch.setattr("eio_core.engine.polling.take_get_response", fail)
+        world.send(client.sid, "hello")
+    assert (call.status, call.code) == (400, 3)
+    assert world.reasons(client.sid) == [Reason.TRANSPORT_ERROR]
+    logs.take("a request failed")
+    world.assert_nothing_left()
+
+
+@pytest.mark.parametrize("sid", ["", "&sid="])
+def test_checking_a_websocket_fails_unexpectedly(world: World, logs: Logs, sid: str) -> None:
+    """ER-9: an upgrade's session goes on."""
+    client = world.polling()
+
+    class Exchange(FakeExchange):
+        def websocket_problem(self) -> Response | None:
+            raise FrameworkError
+
+    query = WEBSOCKET + (sid and sid + client.sid)
+    call = world.begin(Exchange(Request("GET", query, websocket=True)))
+    assert (call.status, call.code) == (400, 3)
+    logs.take("a request failed")
+    assert list(world.eio.sockets) == [client.sid]
+
+
+def test_writing_a_response_fails_unexpectedly(world: World, logs: Logs) -> None:
+    """IN-17, FD-12: nobody can be told; the session is closed, and the request is not answered a second time."""
+    client = world.polling()
+    call = client.get()
+    call.exchange.responding.fail(FrameworkError())
+    world.send(client.sid, "hello")
+    assert len(call.exchange.answers) == 1
+    assert world.reasons(client.sid) == [Reason.TRANSPORT_ERROR]
+    logs.take("a response could not be written")
+
+
+# --------------------------------------------------------------------------------------------------------- WebSocket
+
+
+@pytest.mark.parametrize("upgrade", [False, True])
+def test_the_framework_refuses_the_websocket(world: World, *, upgrade: bool) -> None:
+    """WS-11: before the connect handler is asked."""
+    query, seen = WEBSOCKET, []
+    if upgrade:
+        query = f"{WEBSOCKET}&sid={world.polling().sid}"
+    world.eio.on("connect", lambda sid, environ: seen.append(sid))
+    exchange = FakeExchange(Request("GET", query, websocket=True))
+    exchange.problem = Response(426, [("Sec-WebSocket-Version", "13")])
+    call = world.begin(exchange)
+    assert call.response is exchange.problem
+    assert seen == []
+
+
+def test_an_offer_says_how_to_accept(make_world: MakeWorld) -> None:
+    """PL-14, WS-15, HD-7."""
+    world = make_world(max_http_buffer_size=1234, websocket_compression=True, cors_allowed_origins="https://a.example")
+    offer = world.request("GET", WEBSOCKET, websocket=True, origin="https://a.example").offer
+    assert (offer.max_size, offer.compress) == (1234, True)
+    assert ("Access-Control-Allow-Origin", "https://a.example") in offer.headers
+    offer.failed()
+
+
+def test_an_upgrade_has_its_time(world: World) -> None:
+    """UP-12: the timer is set for it when the WebSocket is there, even if nothing else happens any more."""
+    client = world.polling()
+    probe = client.probe()
+    world.runtime.advance(9.9)
+    assert probe.websocket.codes == []
+    world.runtime.advance(0.2)
+    assert probe.websocket.codes == [1000]
+    world.send(client.sid, "still here")
+    assert client.get().packets == ["4still here"]
+
+
+def test_an_upgrade_of_a_session_that_has_gone(world: World) -> None:
+    """UP-10, UP-13: it closed between the check and the 101."""
+    client = world.polling()
+    call = world.request("GET", f"{WEBSOCKET}&sid={client.sid}", websocket=True)
+    client.post("1")
+    websocket = FakeWebSocket()
+    connection = call.offer.opened(websocket)
+    world.runtime.run()
+    assert websocket.codes == [1000]
+    assert connection.feed("2probe") is None
+    connection.lost(1000)
+    world.assert_nothing_left()
+
+
+def test_a_session_that_closes_before_its_101(any_world: World) -> None:
+    """SD-1: the close frame waits for the WebSocket; the five seconds of the peer begin anew then."""
+    world = any_world
+    call = world.request("GET", WEBSOCKET, websocket=True)
+    task = world.runtime.task(world.eio.shutdown(1.0))
+    world.runtime.run()
+    websocket = FakeWebSocket()
+    world.runtime.advance(2)
+    assert task.done
+    connection = call.offer.opened(websocket)
+    world.runtime.run()
+    assert websocket.codes == [1001]
+    world.runtime.advance(4.9)
+    assert websocket.aborts == 0
+    world.runtime.advance(0.2)
+    assert websocket.aborts == 1
+    connection.lost(None)
+
+
+# ------------------------------------------------------------------------------------------------------------- time
+
+
+def test_the_timer_is_armed_for_the_first_deadline(world: World) -> None:
+    """One timer for all, set again only for an earlier one."""
+    client = world.websocket()
+    assert world.runtime.timer is not None
+    assert world.runtime.timer[0] == world.runtime.time + 25
+    armed = world.runtime.calls["set_timer"]
+    for _ in range(10):
+        world.websocket()
+    assert world.runtime.calls["set_timer"] == armed
+    world.runtime.advance(25)
+    assert client.frames == ["2"]
+    assert world.runtime.timer[0] == world.runtime.time + 20
+
+
+def test_a_missing_pong(any_world: World) -> None:
+    """HB-3, HB-4, CL-18: the close frame is sent, and five seconds later the connection is aborted."""
+    client = any_world.websocket()
+    any_world.runtime.advance(25)
+    any_world.runtime.advance(20)
+    assert any_world.reasons(client.sid) == [Reason.PING_TIMEOUT]
+    assert client.websocket.codes == [1000]
+    any_world.runtime.advance(4.9)
+    assert client.websocket.aborts == 0
+    any_world.runtime.advance(0.2)
+    assert client.websocket.aborts == 1
+    client.leave(None)
+    any_world.assert_nothing_left()
+
+
+def test_pings_go_on(world: World) -> None:
+    """HB-1: a fixed rate, on either transport."""
+    polling, websocket = world.polling(), world.websocket()
+    for _ in range(4):
+        get = polling.get()
+        world.runtime.advance(25)
+        assert get.packets == ["2"]
+        assert websocket.frames == ["2"]
+        websocket.frames.clear()
+        assert polling.post("3").body == "ok"
+        websocket.feed("3")
+    assert len(world.engine.sessions) == 2
+
+
+def test_a_runtime_is_made_when_it_is_first_needed() -> None:
+    """A server is made without an event loop."""
+    from eio_server import AsyncServer
+    from eio_server.integration import register
+
+    made: list[ManualRuntime] = []
+
+    class Integration:
+        name, distribution = "late", "eio-late"
+
+        def make_runtime(self) -> ManualRuntime:
+            made.append(ManualRuntime())
+            return made[-1]
+
+        def attach(self, server: AsyncServer, app: Any, path: str) -> None: ...
+
+        async def handle_request(self, server: AsyncServer, *args: Any) -> Any: ...
+
+    register(Integration())
+    eio = AsyncServer("late")
+    assert made == []
+    runtime = eio.runner.runtime
+    assert made == [runtime]
+    eio.runner.startup()  # of the framework, perhaps in another event loop
+    assert len(made) == 2
+    assert eio.runner.runtime is made[1]
+
+
+def test_bodies_of_refusals_are_json(world: World) -> None:
+    """ER-1: the runner sends what the core says."""
+    call = world.request("GET", POLLING + "&sid=nobody")
+    assert json.loads(call.body) == {"code": 1, "message": "Session ID unknown"}
