@@ -100,6 +100,8 @@ def main() -> None:
         listener = socket.create_server((options.host, options.port), family=family)
     except OSError as error:
         sys.exit(f"cannot listen on {options.host}, port {options.port}: {error.strerror}; try --port")
+    # An answer must not wait for the client's ACK; asyncio sees to it only where the socket names its protocol.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     host = f"[{options.host}]" if family == socket.AF_INET6 else options.host
     url = f"http://{host}:{listener.getsockname()[1]}/"
     print(f"eio demo on {options.integration}: {url}   (Ctrl-C stops it)", flush=True)

@@ -1,8 +1,8 @@
 """One simulated world: some clients, one engine, an application, and everything that goes wrong between them.
 
-What a client meets is its *fate*, drawn from the seed. Whatever it is, the invariants of behaviour.md hold: what arrives
-is what was sent, in order and once; every request is answered once; every session closes once, with a legal reason, and
-leaves nothing behind. And clients that nothing happened to get what the protocol promises: every message arrives.
+What a client meets is its *fate*, drawn from the seed. Whatever it is, the invariants of behaviour.md hold: what
+arrives is what was sent, in order and once; every request is answered once; every session closes once, with a legal
+reason, and leaves nothing behind. And clients that nothing happened to get what is promised: every message arrives.
 """
 
 from __future__ import annotations
@@ -12,18 +12,14 @@ import weakref
 from collections.abc import Callable
 from enum import Enum, auto
 
-from eio_core import Life, Link, Reason, Response, Session, SessionClosed, Settings
-from eio_core.deadlines import Due
-from eio_core.session import size_of
-from eio_core.testing import Application, Client, ClientState, Dial, Exchange, Fetch, Network, Peer, Recorder, Wire
+from eio_core import Life, Reason, Session, SessionClosed, Settings
+from eio_core.testing import Application, Client, ClientState, Dial, Fetch, Network, Peer, SocketWire, Wire
+
+from .audit import Auditor, Violation, check, inspect
 
 CLIENTS = 16
 """How many clients a world has; each of them has one session."""
 REASONS = {value for name, value in vars(Reason).items() if name.isupper()}
-
-
-class Violation(AssertionError):
-    """An invariant does not hold."""
 
 
 class Fate(Enum):
@@ -47,76 +43,22 @@ KEPT = (Fate.CALM, Fate.SLOW, Fate.PROBE)
 """Those to whom the protocol promises that every message arrives."""
 
 
+PROBES: list[list[str | bytes]] = [
+    ["5"], ["2"], ["4x"], ["2probe"], ["2probe", "1"], ["2probe", b"x"], ["2probe", "3"], []
+]  # fmt: skip
+"""What is sent on a WebSocket that is never to be upgraded to."""
+BODIES = [b"", b"7", b"4ok\x1eabc", b"\xff", b"2probe", b"3\x1e6\x1e5\x1e0", None, b"4" * 2_000_000]
+"""What no client sends in a POST; None never comes."""
+FRAMES: list[str | bytes] = ["2probe", "2probe", "5", "4x", "abc", "", "1", b"x", "3", "2", "6"]
+"""What is sent on a WebSocket at the wrong time."""
+QUERIES = ["", "EIO=3&transport=polling", "EIO=4&transport=websocket", "EIO=4&transport=polling&j=1"]
+
+
 def message(number: int) -> str | bytes:
     """The messages of a session, in each direction: no two are alike, and they are of every kind."""
     if number % 11 == 10:
         return f"{number}" + "é" * 700
     return f"{number}".encode() if number % 3 == 2 else f"{number}"
-
-
-def check(holds: bool, what: str) -> None:  # noqa: FBT001
-    """Raise unless an invariant holds."""
-    if not holds:
-        raise Violation(what)
-
-
-class Auditor(Recorder):
-    """Sees to it that every request is answered once; writes a record only on demand, for that takes most of the time."""
-
-    def __init__(self, network: Network, *, record: bool) -> None:
-        self.record = record
-        super().__init__(network.clock, decisions=True)
-        self.unanswered: set[Exchange] = set()
-        self.bereft: list[Exchange] = []
-        """Requests that were lost before they were answered: their sessions are over (rows PG-4, PP-4)."""
-        self.settings(network.engine.settings)
-
-    def write(self, line: str) -> None:
-        if self.record:
-            super().write(line)
-
-    def request(self, exchange: Exchange, sid: str | None) -> None:
-        self.unanswered.add(exchange)
-        if self.record:
-            super().request(exchange, sid)
-
-    def response(self, exchange: Exchange, response: Response) -> None:
-        check(exchange in self.unanswered, f"{exchange.client}: a request is answered twice")
-        self.unanswered.remove(exchange)
-        check(response.status != 200 or response.body != b"", f"{exchange.client}: an empty response (row PG-7)")
-        if self.record:
-            super().response(exchange, response)
-
-    def accepted(self, exchange: Exchange) -> None:
-        check(exchange in self.unanswered, f"{exchange.client}: a request is answered twice")
-        self.unanswered.remove(exchange)
-        super().accepted(exchange)
-
-    def lost(self, exchange: Exchange, *, error: bool) -> None:
-        if exchange in self.unanswered:
-            self.unanswered.remove(exchange)
-            self.bereft.append(exchange)
-        super().lost(exchange, error=error)
-
-    def body(self, exchange: Exchange, body: bytes) -> None:
-        if self.record:
-            super().body(exchange, body)
-
-    def frame(self, exchange: Exchange, frame: str | bytes) -> None:
-        if self.record:
-            super().frame(exchange, frame)
-
-    def frames(self, exchange: Exchange, frames: list[str | bytes]) -> None:
-        if self.record:
-            super().frames(exchange, frames)
-
-    def event(self, event: str, session: Session, data: str | bytes | None = None) -> None:
-        if self.record:
-            super().event(event, session, data)
-
-    def action(self, action: str, session: Session | None = None, data: object = None) -> None:
-        if self.record:
-            super().action(action, session, data)
 
 
 class Canary:
@@ -136,7 +78,7 @@ class Story:
         self.delivered = 0
         self.deliveries = 0
         self.closed_by: set[str] = set()
-        """``client``, ``server``, ``shutdown``."""
+        """``client``, ``server``, ``shutdown`` or, by a client that did not know of its session, ``nobody``."""
         self.closed_at = 0.0
         """When the server closed it."""
         self.rejected = False
@@ -201,25 +143,7 @@ class World(Application):
                 deadline = engine.next_deadline()
                 check(deadline is None or deadline >= clock.now, f"a deadline in the past: {deadline} at {clock.now}")
             if clock.turn % 64 == 0:
-                self.inspect()
-
-    def inspect(self) -> None:
-        """The books agree: those of each outbox, and which deadlines there are."""
-        server, engine = self.server, self.server.engine
-        writing = {exchange.client for exchange in server._writing}
-        for sid, session in engine.sessions.items():
-            check(session.queued == sum(map(size_of, session.outbox or ())), f"{sid}: queued is {session.queued}")
-            check(session.in_flight >= 0, f"{sid}: in flight is {session.in_flight}")
-            if sid in self.stories and sid not in writing:
-                check(session.in_flight == 0, f"{sid}: {session.in_flight} is in flight, and nothing is being written")
-        for kind, queues in engine.deadlines._queues.items():
-            for owner in [owner for queue in queues.values() for owner in queue]:
-                if isinstance(owner, Session):
-                    check(owner.sid in engine.sessions, f"{owner.sid}: closed, and a deadline {kind} is left")
-                elif kind is Due.HANGUP:
-                    check(isinstance(owner, Link) and owner.closing is not None, "a link is gone, and is to be aborted")
-                else:
-                    check(owner.session is not None, f"a connection is done with, and a deadline {kind} is left")
+                inspect(server)
 
     # ------------------------------------------------------------------------------------------------------- clients
 
@@ -258,10 +182,9 @@ class World(Application):
                 story.peer.send(message(number))
 
     def client_closes(self, story: Story) -> None:
-        """A client says goodbye."""
-        if not story.peer.gone:
-            if story.peer.open:
-                story.closed_by.add("client")
+        """A client says goodbye; one that does before its handshake is complete may leave a session behind."""
+        if not story.peer.gone and story.peer.reason is None:
+            story.closed_by.add("client" if story.peer.open else "nobody")
             story.peer.close()
 
     # ------------------------------------------------------------------------------------------------ what goes wrong
@@ -310,31 +233,27 @@ class World(Application):
         """A WebSocket that is to fail: it says nothing, or nothing right, or it goes (rows UP-6 to UP-12)."""
         random = self.random
         wire = peer.dial(Dial(f"EIO=4&transport=websocket&sid={peer.client.sid}"))
-        frames = [["5"], ["2"], ["4x"], ["2probe"], ["2probe", "2probe", "1"], ["2probe", b"x"], ["2probe", "3"], []]
-        for frame in random.choice(frames):
+        for frame in random.choice(PROBES):
             wire.transmit(frame)
         if random.random() < 0.5:
             self.clock.at(self.clock.now + random.uniform(0, 2), wire.cut)
 
     def offend(self, peer: Peer) -> None:
         """A client does what a client does not do."""
-        random = self.random
-        sid = f"&sid={peer.client.sid}"
+        random, sid = self.random, f"&sid={peer.client.sid}"
         kind = random.randrange(4)
         if kind == 0:
-            body = random.choice([b"", b"7", b"4ok\x1eabc", b"\xff", b"2probe", b"3\x1e6\x1e5\x1e0", None, b"4" * 2_000_000])
-            peer.fetch(Fetch("POST", f"EIO=4&transport=polling{sid}", body))
+            peer.fetch(Fetch("POST", f"EIO=4&transport=polling{sid}", random.choice(BODIES)))
         elif kind == 1:
             wire = peer.dial(Dial(f"EIO=4&transport=websocket{sid}"))
-            for frame in random.choices(["2probe", "5", "2probe", "4x", "abc", "", "1", b"x", "3", "2"], k=4):
+            for frame in random.choices(FRAMES, k=4):
                 wire.transmit(frame)
         elif kind == 2:
-            query = random.choice(["", "EIO=3&transport=polling", "EIO=4&transport=websocket", "EIO=4&transport=polling&j=1"])
-            peer.fetch(Fetch(random.choice(["GET", "PUT", "OPTIONS"]), query + sid, None))
+            peer.fetch(Fetch(random.choice(["GET", "PUT", "OPTIONS"]), random.choice(QUERIES) + sid))
         else:
-            for wire in [*peer.wires]:
-                if wire.request.asks_websocket():
-                    wire.carry_up(self.server.receive_frame, wire, random.choice(["2", "6", "7", "", "1", "5", "3probe"]))
+            for open_wire in [*peer.wires]:
+                if isinstance(open_wire, SocketWire):
+                    open_wire.transmit(random.choice(FRAMES))
 
     # ------------------------------------------------------------------------------------------------ the application
 
@@ -366,7 +285,7 @@ class World(Application):
             story.session = None
         return accept
 
-    def decide_later(self, session: Session, accept: bool) -> None:  # noqa: FBT001
+    def decide_later(self, session: Session, accept: bool) -> None:
         if self.decide(session, accept=accept):
             self.server.accept(session)
         else:
@@ -378,7 +297,10 @@ class World(Application):
             return
         check(story.session is session, f"{session.sid}: a message after the disconnect event")
         if story.fate not in (Fate.TWIN, Fate.RUDE):
-            check(data == message(story.delivered), f"{session.sid}: delivered {data!r} instead of message {story.delivered}")
+            check(
+                data == message(story.delivered),
+                f"{session.sid}: delivered {data!r} instead of message {story.delivered}",
+            )
         story.delivered += 1
         if self.random.random() < 0.1:
             self.server_sends(story, 1)
@@ -447,11 +369,12 @@ class World(Application):
             return
         check(len(story.reasons) == 1, f"{name}: {story.reasons}")
         reason = story.reasons[0]
+        check(len(story.closed_by) > 0, f"{name}: nobody closed it, and the reason is {reason}")
         if story.closed_by == {"client"}:
             wanted = (Reason.CLIENT_DISCONNECT,) if peer.transport == "polling" else (Reason.TRANSPORT_CLOSE,)
             check(reason in wanted, f"{name}: closed by its client, and the reason is {reason}")
             check(story.delivered == story.sent_up, f"{name}: {story.delivered} of {story.sent_up} messages arrived")
-        elif story.closed_by and "client" not in story.closed_by:
+        elif story.closed_by <= {"server", "shutdown"}:
             check(reason == Reason.SERVER_DISCONNECT, f"{name}: closed by the server, and the reason is {reason}")
             if story.closed_by == {"server"} and peer.reason == "transport close":
                 count = len(peer.received)

@@ -24,8 +24,9 @@ from .helpers import POLLING, WEBSOCKET, Driver, refused
 from .model import CLOSE, INTERVAL, MOST, TIMEOUT, UPGRADE, Model
 
 REFUSALS = {"": "unknown", "TRANSPORT_MISMATCH": "mismatch", "OVERLAP": "overlap"}
-PACKETS = st.sampled_from(["4x", "4", "bAQI=", "0", "3", "6", "1", "2", "?", "5", "2probe"])
-FREQUENT = st.sampled_from(["4x", "bAQI=", "3", "2probe", "5"])
+GOOD = st.sampled_from(["4x", "4", "bAQI=", "3", "3", "0", "6"])
+ANY = st.sampled_from(["4x", "bAQI=", "3", "0", "6", "1", "2", "?", "5", "2probe"])
+TROUBLE = ["get", "begin_post", "dial", "frame", "body", "oversize", "poll", "post", "link", "response", "close"]
 
 
 class Sessions(RuleBasedStateMachine):
@@ -71,6 +72,10 @@ class Sessions(RuleBasedStateMachine):
         self.flying = []
         self.begin(websocket)
 
+    def on_polling(self) -> bool:
+        """Whether an honest client would poll."""
+        return self.model.route != "websocket" and self.model.life != "closed"
+
     def outstanding(self) -> bool:
         """Whether a request or a WebSocket is still to be brought to its end."""
         return any(thing is not None for thing in (self.poll, self.post, self.link))
@@ -114,6 +119,7 @@ class Sessions(RuleBasedStateMachine):
 
     # -------------------------------------------------------------------------------------------------------- polling
 
+    @precondition(lambda self: self.poll is None and self.on_polling())
     @rule()
     def get(self) -> None:
         self.model.tick(self.driver.now)
@@ -153,8 +159,6 @@ class Sessions(RuleBasedStateMachine):
         self.dead.append(poll)
         self.settle()
 
-    @precondition(lambda self: self.flying)
-    @rule()
     def response_lost(self) -> None:
         poll, _ = self.flying.pop()
         fixed = poll.session is None
@@ -164,8 +168,6 @@ class Sessions(RuleBasedStateMachine):
         self.dead.append(poll)
         self.settle()
 
-    @precondition(lambda self: self.poll is not None)
-    @rule()
     def poll_lost(self) -> None:
         poll, self.poll = self.poll, None
         assert poll is not None
@@ -175,6 +177,7 @@ class Sessions(RuleBasedStateMachine):
         self.dead.append(poll)
         self.settle()
 
+    @precondition(lambda self: self.post is None and self.on_polling())
     @rule()
     def begin_post(self) -> None:
         self.model.tick(self.driver.now)
@@ -189,17 +192,14 @@ class Sessions(RuleBasedStateMachine):
         self.settle()
 
     @precondition(lambda self: self.post is not None)
-    @rule(packets=st.lists(PACKETS | FREQUENT, min_size=1, max_size=5))
+    @rule(packets=st.lists(GOOD, min_size=1, max_size=5))
     def body(self, packets: list[str]) -> None:
         assert self.post is not None
-        packets = [packet for packet in packets if packet != "2probe"] or ["4x"]
         expected = self.model.body(packets)
         messages = self.driver.engine.receive_body(self.post, "\x1e".join(packets).encode(), self.driver.now)
         assert [encode_payload(["4" + m if isinstance(m, str) else m]).decode() for m in messages] == expected
         self.settle(told=("post",))
 
-    @precondition(lambda self: self.post is not None)
-    @rule()
     def oversize(self) -> None:
         assert self.post is not None
         self.driver.engine.receive_oversize(self.post)
@@ -219,8 +219,6 @@ class Sessions(RuleBasedStateMachine):
         self.dead.append(post)
         self.settle()
 
-    @precondition(lambda self: self.post is not None)
-    @rule()
     def post_lost(self) -> None:
         post, self.post = self.post, None
         assert post is not None
@@ -234,7 +232,6 @@ class Sessions(RuleBasedStateMachine):
 
     # ----------------------------------------------------------------------------------------------------- WebSockets
 
-    @rule()
     def dial(self) -> None:
         self.model.tick(self.driver.now)
         expected = self.model.dial(self.driver.now)
@@ -256,8 +253,20 @@ class Sessions(RuleBasedStateMachine):
             self.dead.append(link)
         self.settle(told=("link",))
 
-    @precondition(lambda self: self.link is not None)
-    @rule(packet=PACKETS | FREQUENT)
+    @precondition(lambda self: self.on_polling() and not self.hung_up())
+    @rule()
+    def go_on_with_the_upgrade(self) -> None:
+        if self.link is None:
+            self.dial()
+        else:
+            self.frame("5" if self.model.link == "probed" else "2probe")
+
+    def hung_up(self) -> bool:
+        """Whether the WebSocket is to be closed, or was."""
+        return self.link is not None and self.link.closing is not None
+
+    @precondition(lambda self: self.model.route == "websocket" and self.link is not None)
+    @rule(packet=GOOD)
     def frame(self, packet: str) -> None:
         assert self.link is not None
         expected = self.model.frame(packet) if self.model.link and "link" not in self.model.answers else []
@@ -265,7 +274,7 @@ class Sessions(RuleBasedStateMachine):
         assert ([] if message is None else [message]) == [b"\1\2" if text == "bAQI=" else text[1:] for text in expected]
         self.settle(told=("link",) if message is None else ())
 
-    @precondition(lambda self: self.link is not None)
+    @precondition(lambda self: self.link is not None and "link" in self.told)
     @rule()
     def take_frames(self) -> None:
         assert self.link is not None
@@ -280,7 +289,7 @@ class Sessions(RuleBasedStateMachine):
             self.told.discard("link")
         self.settle()
 
-    @precondition(lambda self: self.link is not None)
+    @precondition(lambda self: self.hung_up())
     @rule(error=st.booleans())
     def link_lost(self, error: bool) -> None:
         link, self.link = self.link, None
@@ -297,6 +306,7 @@ class Sessions(RuleBasedStateMachine):
 
     # ----------------------------------------------------------------------------------------------- the application
 
+    @precondition(lambda self: self.model.life != "closed")
     @rule(binary=st.booleans())
     def send(self, binary: bool) -> None:
         self.number += 1
@@ -315,12 +325,32 @@ class Sessions(RuleBasedStateMachine):
         told = "poll" if isinstance(connection, Poll) else "link"
         self.settle(told=() if connection is None else (told,))
 
-    @rule()
     def close(self) -> None:
         self.model.tick(self.driver.now)
         self.model.close(self.driver.now, busy=bool(self.busy or self.model.writing))
         self.driver.engine.close(self.session, self.driver.now)
         self.settle()
+
+    @rule(what=st.sampled_from(TROUBLE), packet=ANY, error=st.booleans())
+    def trouble(self, what: str, packet: str, error: bool) -> None:
+        """What ends sessions, or should not; one rule, so that most sessions live for a while."""
+        match what:
+            case "get" | "begin_post" | "dial" | "close":
+                getattr(self, what)()
+            case "frame" if self.link is not None:
+                self.frame(packet)
+            case "body" if self.post is not None and packet != "2probe":
+                self.body(["4x", packet, "4x"])
+            case "oversize" if self.post is not None:
+                self.oversize()
+            case "poll" if self.poll is not None:
+                self.poll_lost()
+            case "post" if self.post is not None:
+                self.post_lost()
+            case "link" if self.link is not None:
+                self.link_lost(error)
+            case "response" if self.flying:
+                self.response_lost()
 
     @rule(paused=st.booleans())
     def pause(self, paused: bool) -> None:
@@ -393,5 +423,5 @@ class Sessions(RuleBasedStateMachine):
 
 TestSessions = Sessions.TestCase
 TestSessions.settings = settings(
-    max_examples=150, stateful_step_count=60, derandomize=True, database=None, deadline=None
+    max_examples=250, stateful_step_count=80, derandomize=True, database=None, deadline=None
 )

@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 
-from .clients import TIMEOUT, Response
+from .clients import TIMEOUT, Response, settle
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -48,8 +48,9 @@ async def call(app: App, scope: Message, *events: Message) -> list[Message]:
     sent: list[Message] = []
 
     async def receive() -> Message:
-        await anyio.lowlevel.checkpoint()
         for event in coming:
+            if event["type"] == "websocket.disconnect":
+                await settle()  # the application may write what it has
             return event
         await anyio.sleep_forever()
         raise AssertionError("unreachable")

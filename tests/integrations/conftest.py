@@ -20,7 +20,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "server" in metafunc.fixturenames:
-        wanted = {}
+        wanted: dict[str, str] = {}
         for marker in metafunc.definition.iter_markers("only"):
             wanted.update(marker.kwargs)
         chosen = [server for server in SERVERS if all(getattr(server, key) == wanted[key] for key in wanted)]

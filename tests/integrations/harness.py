@@ -128,7 +128,7 @@ async def serving(
     before = {task.id for task in anyio.get_running_tasks()}
     eio = server.make(**options)
     async with server.run((app or server.application)(eio)) as port:
-        site = Site(server, eio, port, polling="polling" in options.get("transports", ["polling"]))
+        site = Site(server, eio, port, polling="polling" in (options.get("transports") or ["polling"]))
         try:
             yield site
             if check:

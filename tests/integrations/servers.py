@@ -32,6 +32,8 @@ class Gap(enum.Enum):
     HIDES_FAILED_WRITES = "does not tell that a response could not be written"
     CANNOT_ABORT = "gives no way to abort a connection whose close handshake never ends"
     COMPRESSION_IS_THE_SERVERS = "permessage-deflate is an option of the server, not ours"
+    ACCEPTS_UNMASKED_FRAMES = "takes a client's frame without a mask"
+    LOSES_EARLY_FRAMES = "drops what a client sends behind its WebSocket handshake, or breaks on it"
     STOPS_AFTER_REQUESTS = "a stop reaches us only after all requests have ended"
     CANCELS_REQUESTS_ON_STOP = "a stop cancels requests after a while: a parked poll gets a 500"
 
@@ -97,10 +99,20 @@ async def run_aiohttp(app: Any) -> AsyncIterator[int]:
 async def run_uvicorn(app: Any) -> AsyncIterator[int]:
     import uvicorn
 
-    config = uvicorn.Config(app, http="h11", ws="websockets-sansio", lifespan="on", log_config=None, access_log=False)
+    started = anyio.Event()
+    config = uvicorn.Config(
+        announced(app, started),
+        http="h11",
+        ws="websockets-sansio",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+    )
     server = uvicorn.Server(config)
     listener, port = listen()
     task = asyncio.create_task(server.serve(sockets=[listener]))
+    await started.wait()
     try:
         yield port
     finally:
@@ -113,8 +125,9 @@ async def run_hypercorn(app: Any) -> AsyncIterator[int]:
     from hypercorn.asyncio import serve
 
     config, port = hypercorn_config()
-    stop = asyncio.Event()
-    task = asyncio.create_task(serve(app, config, shutdown_trigger=stop.wait))
+    started, stop = anyio.Event(), asyncio.Event()
+    task = asyncio.create_task(serve(announced(app, started), config, shutdown_trigger=stop.wait))
+    await started.wait()
     try:
         yield port
     finally:
@@ -127,17 +140,32 @@ async def run_hypercorn_trio(app: Any) -> AsyncIterator[int]:
     from hypercorn.trio import serve
 
     config, port = hypercorn_config()
-    stop = anyio.Event()
+    started, stop = anyio.Event(), anyio.Event()
 
     async def run() -> None:
-        await serve(app, config, shutdown_trigger=stop.wait)
+        await serve(announced(app, started), config, shutdown_trigger=stop.wait)
 
     async with anyio.create_task_group() as group:
         group.start_soon(run)
+        await started.wait()
         try:
             yield port
         finally:
             stop.set()
+
+
+def announced(app: Any, started: anyio.Event) -> Any:
+    """An ASGI application that tells when its startup is complete."""
+
+    async def outer(scope: Any, receive: Any, send: Any) -> None:
+        async def announce(message: Any) -> None:
+            await send(message)
+            if message["type"] == "lifespan.startup.complete":
+                started.set()
+
+        await app(scope, receive, announce if scope["type"] == "lifespan" else send)
+
+    return outer
 
 
 def hypercorn_config() -> tuple[Any, int]:
@@ -163,16 +191,25 @@ HYPERCORN = frozenset(
         Gap.HIDES_FAILED_WRITES,
         Gap.CANNOT_ABORT,
         Gap.COMPRESSION_IS_THE_SERVERS,
+        Gap.LOSES_EARLY_FRAMES,
         Gap.STOPS_AFTER_REQUESTS,
         Gap.CANCELS_REQUESTS_ON_STOP,
     }
 )
 UVICORN = frozenset(
-    {Gap.HIDES_FAILED_WRITES, Gap.CANNOT_ABORT, Gap.COMPRESSION_IS_THE_SERVERS, Gap.STOPS_AFTER_REQUESTS}
+    {
+        Gap.HIDES_FAILED_WRITES,
+        Gap.CANNOT_ABORT,
+        Gap.COMPRESSION_IS_THE_SERVERS,
+        Gap.LOSES_EARLY_FRAMES,
+        Gap.STOPS_AFTER_REQUESTS,
+    }
 )
 
 ALL = (
-    Server("aiohttp", "aiohttp", "asyncio", run_aiohttp, frozenset({Gap.REFUSES_BAD_HEADERS})),
+    Server(
+        "aiohttp", "aiohttp", "asyncio", run_aiohttp, frozenset({Gap.REFUSES_BAD_HEADERS, Gap.ACCEPTS_UNMASKED_FRAMES})
+    ),
     Server("asgi-uvicorn", "asgi", "asyncio", run_uvicorn, UVICORN),
     Server("asgi-hypercorn", "asgi", "asyncio", run_hypercorn, HYPERCORN),
     Server("asgi-hypercorn-trio", "asgi", "trio", run_hypercorn_trio, HYPERCORN),

@@ -128,8 +128,9 @@ async def test_nothing_is_delivered_after_the_close(serve: Serve) -> None:
             assert site.seen.of(sid) == [("message", "a"), ("disconnect", "server disconnect")]
 
 
-async def test_waiting_messages_are_dropped_by_the_close(serve: Serve) -> None:
-    """CL-14: what no handler had begun when the client left; the disconnect event comes after the one that had."""
+@pytest.mark.parametrize("ours", [False, True])
+async def test_messages_that_wait_when_the_session_closes(serve: Serve, ours: bool) -> None:
+    """CL-14: those of a client that left are delivered, after our own disconnect() they are dropped; then the event."""
     release = anyio.Event()
     async with serve(async_handlers=False) as site:
 
@@ -141,12 +142,16 @@ async def test_waiting_messages_are_dropped_by_the_close(serve: Serve) -> None:
         session = await site.handshake()
         assert (await session.post("4a\x1e4b\x1e4c")).body == b"ok"
         poll = await session.park()
-        poll.reset()
-        await settle()
+        if ours:
+            await site.eio.disconnect(session.sid)
+            assert (await poll.receive()).body == b"1"
+        else:
+            poll.reset()
+            await settle()
         assert_refused(await session.get(), 1)
         release.set()
-        assert await site.seen.closed(session.sid) == "transport error"
-        assert site.seen.of(session.sid) == [("message", "a"), ("disconnect", "transport error")]
+        assert await site.seen.closed(session.sid) == ("server disconnect" if ours else "transport error")
+        assert site.seen.messages(session.sid) == (["a"] if ours else ["a", "b", "c"])
 
 
 @pytest.mark.parametrize("transport", ["polling", "websocket"])

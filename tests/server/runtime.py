@@ -313,7 +313,7 @@ class ManualRuntime:
         if self.eager:
             task.step()
 
-    def step(self, coroutine: Coroutine[Any, Any, object], context: Context) -> Coroutine[Any, Any, object] | None:
+    def step(self, coroutine: Coroutine[Any, Any, object], context: Context) -> Awaitable[object] | None:
         """See :class:`~eio_server.runtime.Runtime`."""
         self.calls["step"] += 1
         if not self.stepping:
@@ -324,8 +324,7 @@ class ManualRuntime:
             return None
         except Cancelled:
             raise Disconnected from None
-        rest: Coroutine[Any, Any, object] = _resume(coroutine, wish)  # type: ignore[assignment] # awaitable all the same
-        return rest
+        return _resume(coroutine, wish)
 
     def event(self) -> Event:
         """See :class:`~eio_server.runtime.Runtime`."""

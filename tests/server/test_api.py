@@ -10,6 +10,7 @@ import pytest
 from eio_server import AsyncServer
 from eio_server.delivery import Socket
 
+from .runtime import Event
 from .world import World
 
 PARAMETERS: dict[str, Any] = {
@@ -228,14 +229,20 @@ def test_a_session_with_async_with(world: World) -> None:
 def test_a_session_that_vanishes_meanwhile(world: World) -> None:
     """AP-10: is ignored."""
     client = world.polling()
+    gone = Event()
 
     async def use() -> None:
         async with world.eio.session(client.sid) as session:
-            client.post("1")
-            assert client.sid not in world.eio.sockets
+            await gone.wait()
             session["name"] = "x"
 
-    world.call(use())
+    task = world.runtime.task(use())
+    task.step()
+    client.post("1")
+    assert client.sid not in world.eio.sockets
+    gone.set()
+    world.runtime.run()
+    assert task.result is None
 
 
 def test_the_session_in_connect(world: World) -> None:

@@ -3,6 +3,7 @@
 import { Surface, isCalm } from "./surface.js";
 
 const SPAN = 60_000; // ms shown
+const FRAME = 30; // ms between two pictures: in that time it moves by a third of a pixel
 const MARGIN = { top: 14, right: 16, bottom: 26, left: 50 };
 const NICE = [0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000];
 
@@ -12,7 +13,7 @@ export class Chart {
     this.marks = []; // {at, text, transport}
     this.top = 2; // ms at the upper edge; follows the samples, except for rare high ones, which leave the picture
     this.running = false;
-    this.surface = new Surface(canvas, (...frame) => this.draw(...frame));
+    this.surface = new Surface(canvas, (...frame) => this.draw(...frame), FRAME);
   }
 
   add(took, transport, at = performance.now()) {
@@ -32,10 +33,11 @@ export class Chart {
     if (this.samples.length) this.samples.push({ ...this.samples.at(-1), took: null, at: performance.now() });
   }
 
-  /** Milliseconds under which a part of the shown samples lies; null without samples. */
-  quantile(part) {
-    const sorted = this.samples.flatMap(({ took }) => (took === null ? [] : [took])).sort((a, b) => a - b);
-    return sorted.length ? sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] : null;
+  /** Milliseconds under which a part of the samples lies, of one transport or of all; null without samples. */
+  quantile(part, transport) {
+    const wanted = this.samples.filter(({ took, transport: by }) => took !== null && by === (transport ?? by));
+    const sorted = wanted.map(({ took }) => took).sort((a, b) => a - b);
+    return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? null;
   }
 
   draw(context, width, height, colours, now) {
@@ -43,17 +45,18 @@ export class Chart {
     const right = width - MARGIN.right;
     const bottom = height - MARGIN.bottom;
     const shown = this.samples.filter(({ at }) => at > now - SPAN - 1000);
-    const highest = Math.max(1, Math.min(Math.max(...shown.map(({ took }) => took ?? 0)), 3 * this.quantile(0.9)) * 1.2);
-    this.top += (highest - this.top) * (isCalm() ? 1 : highest > this.top ? 0.12 : 0.025);
+    const high = Math.min(Math.max(...shown.map(({ took }) => took ?? 0)), 3 * this.quantile(0.9));
+    const highest = Math.max(1, high * 1.2);
+    this.top += (highest - this.top) * (isCalm() ? 1 : highest > this.top ? 0.2 : 0.05);
     const x = (at) => right - ((now - at) / SPAN) * (right - left);
     const y = (took) => bottom - (took / this.top) * (bottom - MARGIN.top);
 
-    this.drawGrid(context, { left, right, bottom, width }, y, colours);
+    this.drawGrid(context, { left, right, bottom }, y, colours);
     context.save();
     context.beginPath();
     context.rect(left, 0, width - left, height);
     context.clip();
-    this.drawMarks(context, { left, right, bottom }, x, colours, now);
+    this.drawMarks(context, { right, bottom }, x, colours, now);
     for (const run of runs(shown)) drawRun(context, run, { x, y, bottom }, colours);
     const last = shown.at(-1);
     if (last && last.took !== null) drawHead(context, x(last.at), y(last.took), colours[last.transport], now - last.at);
@@ -78,17 +81,17 @@ export class Chart {
       context.fillText(took ? `${took} ms` : "0", left - 9, level);
     }
     context.textBaseline = "alphabetic";
-    for (const ago of [60, 45, 30, 15, 0]) {
+    for (const ago of right - left < 320 ? [60, 30, 0] : [60, 45, 30, 15, 0]) {
       context.textAlign = ago === 60 ? "left" : ago ? "center" : "right";
       context.fillText(ago ? `${ago} s ago` : "now", right - (ago / 60) * (right - left), bottom + 19);
     }
   }
 
-  drawMarks(context, { left, right, bottom }, x, colours, now) {
+  drawMarks(context, { right, bottom }, x, colours, now) {
     context.font = `600 12px ${colours.font}`;
-    for (const { at, text, transport } of this.marks) {
+    this.marks.forEach(({ at, text, transport }, index) => {
       const where = Math.round(x(at)) + 0.5;
-      if (where < left - 120) continue;
+      const until = index + 1 < this.marks.length ? x(this.marks[index + 1].at) : Infinity;
       const age = Math.min(1, (now - at) / 500);
       context.globalAlpha = isCalm() ? 1 : age;
       context.strokeStyle = context.fillStyle = colours[transport] ?? colours.soft;
@@ -98,11 +101,12 @@ export class Chart {
       context.lineTo(where, bottom);
       context.stroke();
       context.setLineDash([]);
-      const room = right - where > context.measureText(text).width + 8;
+      const wide = context.measureText(text).width + 12;
+      const room = right - where > wide;
       context.textAlign = room ? "left" : "right";
-      context.fillText(text, where + (room ? 6 : -6), MARGIN.top + 2);
+      if (until - where > wide) context.fillText(text, where + (room ? 6 : -6), MARGIN.top + 2);
       context.globalAlpha = 1;
-    }
+    });
   }
 }
 

@@ -72,8 +72,7 @@ function shakeHands({ sid, pingInterval, pingTimeout, maxPayload }) {
 function open() {
   session.opened = session.pinged = performance.now();
   arrive(session.socket.transport.name);
-  $("close").disabled = false;
-  document.body.classList.remove("disabled");
+  $("close").disabled = $("sending").disabled = false;
 }
 
 /** A transport is in use from now on. */
@@ -96,19 +95,21 @@ function upgraded({ name }) {
 }
 
 function closed(reason) {
-  later(0, null); // what was to be shown of a session that has ended is not
-  const why = session.error && reason === "transport error" ? `${reason}: ${session.error.message}` : reason;
+  const forced = reason === "forced close"; // by close()
+  const error = reason === "transport error" && session.error ? `, ${session.error.message}` : "";
+  note(forced ? "Closed by the client" : `Closed: ${reason}${error}`, !forced);
   step("close");
-  show("reason", reason === "forced close" ? "by the client" : reason);
-  note(`Closed: ${why}`, reason !== "forced close");
-  map.use(null);
+  later(0, () => {
+    $("steps").classList.toggle("forced", forced);
+    show("reason", forced ? "by the client" : reason);
+    show("status", "closed");
+    for (const id of ["clients", "server-transport"]) show(id, "–");
+    document.body.dataset.state = "closed";
+    document.title = "eio demo";
+    map.use(null);
+  });
   chart.pause();
-  document.body.dataset.state = "closed";
-  document.body.classList.add("disabled");
-  document.title = "eio demo";
-  $("close").disabled = true;
-  show("status", "closed");
-  for (const id of ["clients", "server-transport"]) show(id, "–");
+  $("close").disabled = $("sending").disabled = true;
   session.opened = null;
 }
 
@@ -137,18 +138,21 @@ function message(data) {
 
 /** The round trip, four times a second; what the server knows about us rides along. */
 function measure() {
-  if (!session?.opened || performance.now() - session.opened < MEASURE_EVERY || session.measuring || session.socket.readyState !== "open") return;
+  const now = performance.now();
+  if (!session?.opened || session.measuring || now - session.opened < MEASURE_EVERY) return;
   session.measuring = true;
-  session.socket.send(JSON.stringify({ rtt: performance.now(), transport: session.socket.transport.name }));
+  session.socket.send(JSON.stringify({ rtt: now, transport: session.socket.transport.name }));
 }
 
 function measured({ rtt, transport, server }) {
   session.measuring = false;
   const took = performance.now() - rtt;
-  if (transport === session.socket.transport.name) chart.add(took, transport); // not those that changed on the way
-  show("rtt-now", milliseconds(took));
-  show("rtt-median", milliseconds(chart.quantile(0.5)));
-  show("rtt-p99", milliseconds(chart.quantile(0.99)));
+  if (transport === session.socket.transport.name) { // otherwise it changed on the way
+    chart.add(took, transport);
+    show("rtt-now", milliseconds(took));
+    show("rtt-median", milliseconds(chart.quantile(0.5, transport)));
+    show("rtt-p99", milliseconds(chart.quantile(0.99, transport)));
+  }
   show("integration", `eio on ${server.integration}`);
   show("server-transport", server.transport);
   show("server-messages", server.messages.toLocaleString("en"));
@@ -167,28 +171,29 @@ function beat() {
 // --------------------------------------------------------------------------------------------------- the messages
 
 function send(data, name) {
-  if (session.socket.readyState !== "open") return;
-  const largest = session.maxPayload * (session.socket.transport.name === "polling" && typeof data !== "string" ? 0.74 : 1);
-  if (weigh(data) > largest) return note(`${name ?? "That"} is too large: ${size(weigh(data))}, at most ${size(largest)}`, true);
-  session.waiting.push({ data, name, at: performance.now() });
-  line("out", data, name ?? size(weigh(data)));
+  if (!session?.opened) return;
+  const inflated = session.socket.transport.name === "polling" && typeof data !== "string"; // base64
+  const largest = session.maxPayload * (inflated ? 0.74 : 1);
+  const weight = weigh(data);
+  if (weight > largest) return note(`${name ?? "That"} is too large: ${size(weight)}, at most ${size(largest)}`, true);
+  session.waiting.push({ data, at: performance.now() });
+  line("out", data, name ?? size(weight));
   session.socket.send(data);
 }
 
 function echoed(data = "") {
-  const sent = session.waiting.shift();
-  if (!sent) return line("in", data, size(weigh(data)));
-  const took = milliseconds(performance.now() - sent.at);
-  line("in", data, same(sent.data, data) ? `${size(weigh(data))}, identical · ${took}` : `differs! · ${took}`);
+  const { data: sent, at } = session.waiting.shift();
+  const took = milliseconds(performance.now() - at);
+  line("in", data, `${same(sent, data) ? `${size(weigh(data))}, identical` : "differs!"} · ${took}`);
 }
 
 function same(a, b) {
-  if (typeof a === "string" || typeof b === "string") return a === b || normal(a) === b;
+  if (typeof a === "string" || typeof b === "string") return a === b || normal(a) === normal(b);
   const [x, y] = [new Uint8Array(a), new Uint8Array(b)];
   return x.length === y.length && x.every((byte, index) => byte === y[index]);
 }
 
-/** JSON comes back without its spaces, since the server's application gets and sends objects. */
+/** JSON comes back without its spaces: the server's application received an object, and sent one. */
 function normal(text) {
   try {
     return JSON.stringify(JSON.parse(text));
@@ -225,12 +230,19 @@ function note(text, bad = false) {
   append(item);
 }
 
+let arriving = [];
+
+/** Add a line to the log, together with others of this moment: a layout for each would be felt in the round trips. */
 function append(item) {
-  const log = $("log");
-  const following = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
-  log.append(item);
-  while (log.childElementCount > LOG_LINES) log.firstChild.remove();
-  if (following) log.scrollTop = log.scrollHeight;
+  if (arriving.push(item) > 1) return;
+  setTimeout(() => {
+    const log = $("log");
+    const following = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+    log.append(...arriving);
+    arriving = [];
+    while (log.childElementCount > LOG_LINES) log.firstChild.remove();
+    if (following) log.scrollTop = log.scrollHeight;
+  }, 30);
 }
 
 // ------------------------------------------------------------------------------------------------------ the steps
@@ -242,11 +254,10 @@ let playing = null;
 function beginSteps(transports) {
   later(0, null);
   $("steps").classList.toggle("direct", transports[0] === "websocket");
+  const upgrade = transports.length > 1 ? ["probe", "upgrade"] : [];
+  const expected = ["handshake", ...transports, ...upgrade, "close"];
   for (const item of $("steps").children) {
-    const name = item.dataset.step;
-    const skipped = !transports.includes("polling") || !transports.includes("websocket");
-    const idle = ["polling", "websocket"].includes(name) ? !transports.includes(name) : ["probe", "upgrade"].includes(name);
-    item.className = skipped && idle ? "skipped" : "";
+    item.className = expected.includes(item.dataset.step) ? "" : "skipped";
     item.querySelector("time").textContent = "";
   }
   show("reason", "not yet");
@@ -296,7 +307,8 @@ function show(id, text) {
   if (element.textContent !== String(text)) element.textContent = text;
 }
 
-const weigh = (data) => (data === undefined ? 0 : typeof data === "string" ? encoder.encode(data).length : data.byteLength);
+/** The bytes of a packet's data; an empty message has none. */
+const weigh = (data = "") => (typeof data === "string" ? encoder.encode(data).length : data.byteLength);
 
 function kind(data) {
   if (data !== undefined && typeof data !== "string") return "bytes";
@@ -312,8 +324,8 @@ function preview(data) {
 const shorten = (text) => (text.length > 400 ? `${text.slice(0, 400)} …` : text || "(empty)");
 
 function size(bytes) {
-  if (bytes < 1000) return `${Math.round(bytes)} B`;
-  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(bytes < 1e5 ? 1 : 0)} kB` : `${(bytes / 1e6).toFixed(bytes < 1e7 ? 2 : 1)} MB`;
+  if (bytes < 1e3) return `${Math.round(bytes)} B`;
+  return bytes < 1e6 ? `${Number((bytes / 1e3).toPrecision(3))} kB` : `${Number((bytes / 1e6).toPrecision(3))} MB`;
 }
 
 function milliseconds(ms) {
@@ -331,7 +343,7 @@ function duration(ms, digits = 1) {
 
 /** What changes by itself. */
 function tick() {
-  if (!session?.opened) return $("ring").setAttribute("style", "");
+  if (!session?.opened) return;
   const now = performance.now();
   show("uptime", duration(now - session.opened, 0));
   show("bytes-sent", size(session.sent));
@@ -363,6 +375,7 @@ $("file").addEventListener("change", async ({ target }) => {
   target.value = "";
 });
 
+// A file that is dropped on the messages is sent.
 const messages = document.querySelector(".messages");
 messages.addEventListener("dragover", (event) => {
   event.preventDefault();

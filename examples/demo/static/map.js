@@ -25,7 +25,7 @@ export class RouteMap {
     this.surface.wake();
   }
 
-  /** Let a packet travel. `kind`: message, bytes, beat, probe or control; `way` defaults to the one in use. */
+  /** Let a packet travel. `kind`: message, bytes, measure, beat or control; `way` defaults to the one in use. */
   travel(kind, outward, way = this.active) {
     if (isCalm() || document.hidden || !way || this.packets.length >= CROWD) return;
     // Those of one moment go one behind the other.
@@ -49,7 +49,9 @@ export class RouteMap {
     const routes = { polling: route(between, -1), websocket: route(between, 1) };
     for (const way of ["polling", "websocket"]) this.drawWay(context, way, routes[way], between, colours);
     this.packets = this.packets.filter((packet) => now - packet.start < JOURNEY);
-    for (const packet of this.packets) if (packet.start <= now) drawPacket(context, packet, routes[packet.way], colours, now);
+    for (const packet of this.packets) {
+      if (packet.start <= now) drawPacket(context, packet, routes[packet.way], colours, now);
+    }
     moving ||= this.packets.length > 0;
     this.before = moving ? now : null;
     return moving;
@@ -94,14 +96,11 @@ export class RouteMap {
 function route({ left, right, middle, off }, side) {
   const bend = Math.min((right - left) * 0.3, 170);
   const lane = middle + side * off;
-  const [from, to] = [left + 14, right - 14];
+  const leave = [[left + 14, middle], [left + bend * 0.6, middle], [left + bend * 0.45, lane], [left + bend, lane]];
   const points = [];
-  for (let step = 0; step <= 40; step++)
-    points.push(cubic(step / 40, [from, middle], [left + bend * 0.6, middle], [left + bend * 0.45, lane], [left + bend, lane]));
-  for (let step = 1; step < 40; step++) points.push([left + bend + ((right - left - 2 * bend) * step) / 40, lane]);
-  for (let step = 0; step <= 40; step++)
-    points.push(cubic(step / 40, [right - bend, lane], [right - bend * 0.45, lane], [right - bend * 0.6, middle], [to, middle]));
-  return measure(points);
+  for (let step = 0; step <= 40; step++) points.push(cubic(step / 40, ...leave));
+  const mirrored = points.map(([x, y]) => [left + right - x, y]).reverse();
+  return measure([...points, ...mirrored]);
 }
 
 function cubic(t, a, b, c, d) {
@@ -113,16 +112,19 @@ function cubic(t, a, b, c, d) {
 /** Add to each point how far along the way it is, 0 to 1. */
 function measure(points) {
   let length = 0;
-  const far = points.map((point, index) => (length += index ? Math.hypot(point[0] - points[index - 1][0], point[1] - points[index - 1][1]) : 0));
-  return points.map((point, index) => [point[0], point[1], far[index] / length]);
+  let [beforeX, beforeY] = points[0];
+  const measured = points.map(([x, y]) => {
+    length += Math.hypot(x - beforeX, y - beforeY);
+    [beforeX, beforeY] = [x, y];
+    return [x, y, length];
+  });
+  return measured.map(([x, y, far]) => [x, y, far / length]);
 }
 
 function trace(context, points, reach) {
   context.beginPath();
-  for (const [x, y, far] of points) {
-    if (far > reach) break;
-    context.lineTo(x, y);
-  }
+  for (const [x, y, far] of points) if (far < reach) context.lineTo(x, y);
+  context.lineTo(...place(points, reach, 0));
   context.stroke();
 }
 
@@ -145,9 +147,7 @@ function drawPacket(context, { kind, outward, way, start }, points, colours, now
   context.strokeStyle = colours[way];
   context.beginPath();
   if (kind === "bytes") context.roundRect(x - 5.5, y - 5.5, 11, 11, 3);
-  else if (kind === "measure") context.arc(x, y, 2.6, 0, 7);
-  else if (kind === "message") context.arc(x, y, 5.5, 0, 7);
-  else context.arc(x, y, 5, 0, 7);
+  else context.arc(x, y, kind === "measure" ? 2.6 : 5.3, 0, 7);
   if (kind === "beat" || kind === "control") {
     context.lineWidth = 2.2;
     context.fillStyle = colours.card;

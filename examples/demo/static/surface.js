@@ -7,11 +7,16 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 export const isCalm = () => calm.matches;
 
 export class Surface {
-  /** `draw(context, width, height, colours, now)` paints one frame and returns whether another one should follow. */
-  constructor(canvas, draw) {
+  /**
+   * `draw(context, width, height, colours, now)` paints a frame and returns whether another should follow, at the
+   * earliest `pause` ms later.
+   */
+  constructor(canvas, draw, pause = 0) {
     this.canvas = canvas;
     this.context = canvas.getContext("2d");
     this.draw = draw;
+    this.pause = pause;
+    this.painted = 0;
     this.frame = null;
     this.readColours();
     dark.addEventListener("change", () => this.readColours());
@@ -28,6 +33,8 @@ export class Surface {
     this.frame = null;
     const { context, width, height } = this;
     if (!width) return;
+    if (now - this.painted < this.pause) return this.wake();
+    this.painted = now;
     context.clearRect(0, 0, width, height);
     if (this.draw(context, width, height, this.colours, now)) this.wake();
   }
@@ -39,6 +46,7 @@ export class Surface {
     this.canvas.width = Math.round(this.width * ratio);
     this.canvas.height = Math.round(this.height * ratio);
     this.context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.painted = 0;
     this.wake();
   }
 
@@ -46,8 +54,7 @@ export class Surface {
     const style = getComputedStyle(document.documentElement);
     const names = ["paper", "card", "ink", "soft", "line", "polling", "websocket", "danger"];
     this.colours = Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
-    this.font = getComputedStyle(document.body).fontFamily;
-    this.colours.font = this.font;
+    this.colours.font = getComputedStyle(document.body).fontFamily;
     this.wake();
   }
 }

@@ -11,7 +11,7 @@ from eio_core import REQUEST_HEADERS, Request, Response
 from eio_server.environ import decoded_path, make_environ
 from eio_server.integration import BodyTooLarge, Disconnected
 
-from .watch import Watch
+from .relays import Watch
 
 __all__ = ["Exchange"]
 

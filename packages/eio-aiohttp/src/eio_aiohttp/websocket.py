@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 from aiohttp import WSCloseCode, WSMsgType, web
 from eio_server.integration import Connection, Disconnected, Offer
+
+from .relays import Cork
 
 __all__ = ["WebSocket", "carry"]
 
@@ -24,6 +27,7 @@ async def carry(request: web.Request, offer: Offer) -> web.StreamResponse:
     transport = request.transport
     try:
         if transport is not None:
+            request.protocol.transport = transport = cast("asyncio.Transport", Cork(transport))
             await response.prepare(request)
     except ConnectionError:
         transport = None

@@ -8,7 +8,7 @@ import logging
 import sys
 import time
 import types
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import Context
 from types import TracebackType
 from typing import Any, Self, cast
@@ -65,7 +65,7 @@ class AsyncioRuntime:
         else:
             self._own(self._loop.create_task(coroutine))
 
-    def step(self, coroutine: Coroutine[Any, Any, object], context: Context) -> Coroutine[Any, Any, object] | None:
+    def step(self, coroutine: Coroutine[Any, Any, object], context: Context) -> Awaitable[object] | None:
         """See :class:`~eio_server.runtime.Runtime`. Costs 0.25 µs more than awaiting; a task costs 8 (CPython 3.11)."""
         try:
             yielded = context.run(coroutine.send, None)
@@ -73,7 +73,7 @@ class AsyncioRuntime:
             return None
         except asyncio.CancelledError:  # its own: nobody else can cancel a step, and the sender must not be
             raise Disconnected from None
-        return cast("Coroutine[Any, Any, object]", _resume(coroutine, yielded))
+        return _resume(coroutine, yielded)
 
     def event(self) -> Event:
         """See :class:`~eio_server.runtime.Runtime`."""

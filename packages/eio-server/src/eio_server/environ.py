@@ -66,7 +66,7 @@ def make_environ(
         "QUERY_STRING": query,
         "RAW_URI": (raw_path or script_name + path) + ("?" + query if query else ""),
         "REMOTE_ADDR": str(peer[0]) if peer else "",
-        "REMOTE_PORT": str(peer[1]) if peer and len(peer) > 1 else "",
+        "REMOTE_PORT": str(peer[1]) if peer and len(peer) > 1 and peer[1] is not None else "",
         "SERVER_NAME": str(host),
         "SERVER_PORT": str(port),
         "CONTENT_TYPE": "",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from logging import Logger
 from types import CoroutineType
 from typing import Any
 
-__all__ = ["EVENTS", "Handlers", "is_awaitable", "takes"]
+__all__ = ["EVENTS", "Handlers", "is_awaitable", "is_its_own", "takes"]
 
 EVENTS = ("connect", "message", "disconnect")
 
@@ -64,7 +65,9 @@ class Handlers:
         """Await what a handler returned; its exception is logged and ends here."""
         try:
             await awaitable
-        except Exception:
+        except BaseException as error:
+            if not is_its_own(error):
+                raise
             self.logger.exception("%s handler failed for %s", event, sid)
 
     async def call_disconnect(self, sid: str, reason: str) -> None:
@@ -76,13 +79,29 @@ class Handlers:
             result = handler(sid, reason) if self.disconnect_takes_reason else handler(sid)
             if is_awaitable(result):
                 await result
-        except Exception:
+        except BaseException as error:
+            if not is_its_own(error):
+                raise
             self.logger.exception("disconnect handler failed for %s", sid)
 
 
 def is_awaitable(result: object) -> bool:
     """Whether to await it; a coroutine is found without the cost of the general question."""
     return type(result) is CoroutineType or inspect.isawaitable(result)
+
+
+def is_its_own(error: BaseException) -> bool:
+    """Whether a handler failed by itself. The cancellation of the task that runs it is somebody else's (row AP-24).
+
+    A handler that awaits a future which was cancelled gets a CancelledError too, and nobody wants its task to end.
+    """
+    if not isinstance(error, asyncio.CancelledError):
+        return isinstance(error, Exception)
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # not on asyncio
+        return False
+    return task is not None and not task.cancelling()
 
 
 def takes(function: Callable[..., Any], count: int) -> bool:

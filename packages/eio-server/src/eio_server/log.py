@@ -52,7 +52,7 @@ class Notices:
             message += " (further errors of this kind are logged at INFO)"
         self.logger.log(level, message, *args)
 
-    def refused(self, request: Request, refusal: Refusal, own_origins: list[str]) -> None:
+    def refused(self, request: Request, refusal: Refusal, allowed: list[str]) -> None:
         """Log a refused request."""
         context = refusal.context
         kind = context.get("name", refusal.message)
@@ -62,7 +62,7 @@ class Notices:
                 kind,
                 "refused origin %r: allowed are %r; forwarded headers seen: %r; see cors_allowed_origins",
                 context.get("origin"),
-                own_origins,
+                allowed,
                 forwarded,
             )
         else:

@@ -38,7 +38,7 @@ from eio_core.http import refusal
 
 from .asyncio_runtime import AsyncioRuntime
 from .delivery import Socket
-from .handlers import Handlers, is_awaitable
+from .handlers import Handlers, is_awaitable, is_its_own
 from .integration import BodyTooLarge, Disconnected
 from .log import Notices
 from .websocket import SocketOffer
@@ -124,7 +124,7 @@ class Runner:
                         socket.closed_with(effect.reason)
                     elif isinstance(effect, Drained):
                         effect.session.handle.drained()
-                    elif isinstance(effect, Abort):
+                    elif isinstance(effect, Abort) and effect.link.handle is not None:
                         effect.link.handle.abort()
         finally:
             self._settling = False
@@ -352,7 +352,9 @@ class Runner:
             if is_awaitable(verdict):
                 async with exchange.watch(client.lost):
                     verdict = await verdict
-        except Exception:
+        except BaseException as error:
+            if not is_its_own(error):
+                raise
             self.logger.exception("connect handler failed for %s", sid)
             verdict = False
         if verdict is None or verdict is True:
@@ -371,9 +373,14 @@ class Runner:
         return True
 
     def _log_refusal(self, exchange: Exchange, refusal: Refusal) -> None:
-        request = exchange.request
-        origins = own_origins(request, trust_forwarded=self.engine.settings.trust_forwarded)
-        self.notices.refused(request, refusal, origins)
+        request, settings = exchange.request, self.engine.settings
+        if self.decide_origin is not None:
+            allowed = ["whom cors_allowed_origins, a callable, allows"]
+        elif isinstance(settings.origins, frozenset):
+            allowed = sorted(settings.origins)
+        else:
+            allowed = own_origins(request, trust_forwarded=settings.trust_forwarded)
+        self.notices.refused(request, refusal, allowed)
 
     # ------------------------------------------------------------------------------------------------ the application
 
@@ -384,9 +391,10 @@ class Runner:
         self.rearm()
 
     def forget(self, socket: Socket) -> None:
-        """The application cannot see this socket any more."""
+        """The application cannot see this socket any more; it and its session let go of each other."""
         if self.sockets.get(socket.sid) is socket:
             del self.sockets[socket.sid]
+        socket.core.handle = None
 
     async def shutdown(self, timeout: float) -> None:
         """Refuse, tell, drain, cut (row SD-1)."""

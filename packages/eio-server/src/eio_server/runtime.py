@@ -56,7 +56,7 @@ class Runtime(Protocol):
         What was started begins in the order of the calls, and before what is spawned afterwards.
         """
 
-    def step(self, coroutine: Coroutine[Any, Any, object], context: Context) -> Coroutine[Any, Any, object] | None:
+    def step(self, coroutine: Coroutine[Any, Any, object], context: Context) -> Awaitable[object] | None:
         """Run a framework's write until it first suspends.
 
         :returns: None if it is done; else what finishes it, to be awaited in a task with the same context. A loop that

@@ -8,7 +8,7 @@ server's goes on with it; the sender is not held up, and cancelling the sender d
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +115,7 @@ class LiveConnection:
         if self._lost:
             return
         self._lost = True
-        self._websocket = None
+        self._websocket = self._link.handle = None
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.cancel()  # nobody reads what it writes
@@ -148,10 +148,11 @@ class LiveConnection:
             self._failed(error)
             return
         self._writing = False
-        self._written()
+        if link.closing is not None:
+            self._written()
 
     async def _write_on(
-        self, websocket: WebSocket, rest: Coroutine[Any, Any, object], frames: list[str | bytes], index: int
+        self, websocket: WebSocket, rest: Awaitable[object], frames: list[str | bytes], index: int
     ) -> None:
         """Go on with a write that suspended, then with whatever there is."""
         try:

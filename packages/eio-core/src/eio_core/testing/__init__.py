@@ -9,8 +9,8 @@
 :func:`replay`        runs a transcript: a dialogue as text
 ====================  =============================================================================================
 
-A test of an application's logic takes a :class:`Network`; a test of the protocol is best written as a transcript; a test
-of an integration uses a :class:`Client` over its own sockets, and :class:`Server` to see what an integration has to do.
+A test of an application's logic takes a :class:`Network`; a test of the protocol is best written as a transcript; a
+test of an integration uses a :class:`Client` over sockets, and :class:`Server` to see what an integration has to do.
 
 ``import eio_core`` does not load this package. It imports nothing but what the core may, and ``random``.
 """
@@ -33,7 +33,7 @@ from .network import Network, Peer
 from .recorder import Recorder
 from .server import Application, Exchange, Server, Socket
 from .transcript import TranscriptError, replay, scenes
-from .wires import Wire
+from .wires import HttpWire, SocketWire, Wire
 
 __all__ = [
     "Application",
@@ -46,6 +46,7 @@ __all__ = [
     "Exchange",
     "Fetch",
     "HangUp",
+    "HttpWire",
     "Network",
     "Opened",
     "Peer",
@@ -53,6 +54,7 @@ __all__ = [
     "Recorder",
     "Server",
     "Socket",
+    "SocketWire",
     "Switched",
     "Timer",
     "TranscriptError",

@@ -182,11 +182,11 @@ class _Player:
 
     def play(self, turn: list[str]) -> list[str]:
         """Carry out the lines of one turn; returns them with what came of them."""
-        if turn[0].startswith("@"):
-            return self._pass_time(turn[0])
         seen = len(self.recorder.lines)
         for line in turn:
             try:
+                if line.startswith("@"):
+                    return self._pass_time(line)
                 self._carry_out(line.removeprefix("&"))
             except (LookupError, ValueError) as error:
                 raise TranscriptError(f"{line!r} cannot be carried out: {error!r}") from error
@@ -208,7 +208,7 @@ class _Player:
         when = float(seconds)
         line = f"@ {show_time(when)}"
         if when < self.clock.now:
-            raise TranscriptError(f"{line!r} is in the past, the time is {show_time(self.clock.now)}")
+            raise ValueError(f"in the past, the time is {show_time(self.clock.now)}")
         if late:
             self.clock.stall(when)
             self.recorder.time = when

@@ -1,0 +1,153 @@
+"""What stands between a connection and aiohttp: it sees that a client leaves, and it has the answers to messages that
+came together leave together.
+
+Both are put before aiohttp's own protocol by asyncio's means for that, ``set_protocol``; TCP, Unix and TLS transports
+have it, on asyncio and on uvloop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
+
+__all__ = ["Cork", "Watch"]
+
+SWEEP = 0.25
+"""Seconds between two looks at a transport whose protocol cannot be exchanged."""
+HOLD = 64 * 1024
+"""Bytes that are held back at most."""
+
+
+class Relay(asyncio.Protocol):
+    """Passes everything on to the protocol that it was put before."""
+
+    __slots__ = ("_inner", "_inserted")
+
+    _inner: asyncio.Protocol
+
+    def insert(self, transport: asyncio.Transport) -> bool:
+        """Take the place of the transport's protocol; False where that cannot be done."""
+        self._inserted = False
+        try:
+            inner = transport.get_protocol()
+            if isinstance(inner, asyncio.Protocol):
+                self._inner = inner
+                transport.set_protocol(self)
+                self._inserted = True
+        except NotImplementedError:
+            pass
+        return self._inserted
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The last call; the transport takes no other protocol after it."""
+        self._inserted = False
+        self._inner.connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Pass it on."""
+        self._inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        """Pass it on, and the answer back: whether the transport stays open."""
+        return self._inner.eof_received()
+
+    def pause_writing(self) -> None:
+        """Pass it on."""
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Pass it on."""
+        self._inner.resume_writing()
+
+
+class Watch(Relay):
+    """An asynchronous context manager that calls ``lost`` when the client leaves: aiohttp does not tell (row IN-7)."""
+
+    __slots__ = ("_lost", "_timer", "_transport")
+
+    def __init__(self, transport: asyncio.Transport | None, lost: Callable[[], None]) -> None:
+        self._transport = transport
+        self._lost: Callable[[], None] | None = lost
+        self._timer: asyncio.TimerHandle | None = None
+        self._inserted = False
+
+    async def __aenter__(self) -> None:
+        if self._transport is None or self._transport.is_closing() or not self.insert(self._transport):
+            self._sweep()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._lost = None
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._inserted and self._transport is not None:
+            self._transport.set_protocol(self._inner)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Pass it on, then tell."""
+        super().connection_lost(exc)
+        self._tell()
+
+    def _sweep(self) -> None:
+        if self._transport is None or self._transport.is_closing():
+            self._tell()
+        else:
+            self._timer = asyncio.get_running_loop().call_later(SWEEP, self._sweep)
+
+    def _tell(self) -> None:
+        if self._lost is not None:
+            lost, self._lost = self._lost, None
+            lost()
+
+
+class Cork(Relay):
+    """Holds what is written in answer to data that just arrived, and writes it as one piece in the same loop turn.
+
+    It is the transport of a WebSocket for aiohttp, and passes on whatever it does not know itself. A client that sends
+    several messages at once gets its answers by one system call, where aiohttp alone makes one for each: that is half of
+    the whole cost of an echo. Nothing else is ever held.
+    """
+
+    __slots__ = ("_held", "_loop", "_size", "_transport", "is_closing")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._held: list[bytes] | None = None
+        self._size = 0
+        self.is_closing = transport.is_closing
+        self.insert(transport)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def data_received(self, data: bytes) -> None:
+        """Pass it on, which wakes the reader, and release what that writes right after it."""
+        self._inner.data_received(data)
+        if self._held is None:
+            self._held = []
+            self._loop.call_soon(self._release)
+
+    def write(self, data: bytes) -> None:
+        """Hold it, or write it."""
+        if self._held is None:
+            self._transport.write(data)
+            return
+        self._held.append(data)
+        self._size += len(data)
+        if self._size > HOLD:
+            self._release()
+
+    def writelines(self, list_of_data: Iterable[bytes]) -> None:
+        """The same for several pieces."""
+        self.write(b"".join(list_of_data))
+
+    def close(self) -> None:
+        """Close, behind what is held."""
+        self._release()
+        self._transport.close()
+
+    def _release(self) -> None:
+        held, self._held, self._size = self._held, None, 0
+        if held and not self.is_closing():
+            self._transport.write(b"".join(held))

@@ -1,0 +1,831 @@
+"""The runtime on asyncio, on a real event loop: asyncio's own, one with eager tasks, and uvloop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+import sys
+import threading
+import types
+from collections.abc import Awaitable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from eio_server.asyncio_runtime import AsyncioRuntime
+from eio_server.integration import Disconnected
+
+from .logs import Logs
+from .loops import SOON, Run
+
+EAGER = sys.version_info >= (3, 12)
+
+variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="default")
+
+
+# --------------------------------------------------------------------------------------------------------------- step
+
+
+async def finish(rest: Awaitable[object]) -> object:
+    """As the writer of a WebSocket does."""
+    return await rest
+
+
+@types.coroutine
+def bare() -> Any:
+    """What ``asyncio.sleep(0)`` does."""
+    yield
+
+
+def test_a_step_that_is_all(run: Run) -> None:
+    """Run in the context that is given, at once."""
+    seen = []
+
+    async def write() -> str:
+        seen.append(variable.get())
+        variable.set("set by the write")
+        return "ignored"
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        context = contextvars.copy_context()
+        context.run(variable.set, "the connection's")
+        assert runtime.step(write(), context) is None
+        assert seen == ["the connection's"]
+        assert variable.get() == "default"
+        assert context[variable] == "set by the write"
+
+    run(main)
+
+
+def test_a_step_that_fails(run: Run) -> None:
+    async def write() -> None:
+        raise OSError("gone")
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        with pytest.raises(OSError, match="gone"):
+            runtime.step(write(), contextvars.copy_context())
+
+    run(main)
+
+
+def test_a_step_that_is_cancelled_by_itself(run: Run) -> None:
+    """Some frameworks raise CancelledError where a connection is lost: whoever sends is not meant."""
+
+    async def write() -> None:
+        raise asyncio.CancelledError
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        with pytest.raises(Disconnected):
+            runtime.step(write(), contextvars.copy_context())
+        task = asyncio.current_task()
+        assert task is not None
+        assert not task.cancelling()
+
+    run(main)
+
+
+@pytest.mark.parametrize("when", ["before the task runs", "while it waits"])
+def test_a_step_that_suspends(run: Run, when: str) -> None:
+    """The rest goes on in a task with the same context: on a future that is done by then, or later."""
+    order: list[str] = []
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        loop = asyncio.get_running_loop()
+        first: asyncio.Future[str] = loop.create_future()
+        second: asyncio.Future[str] = loop.create_future()
+
+        async def write() -> str:
+            token = variable.set("inside")
+            order.append(await first)
+            await asyncio.sleep(0)
+            await bare()
+            order.append(await second)
+            variable.reset(token)
+            return "the result"
+
+        context = contextvars.copy_context()
+        rest = runtime.step(write(), context)
+        assert rest is not None
+        if when == "before the task runs":
+            first.set_result("first")
+        task = runtime.spawn(finish(rest), context=context)
+        if when == "while it waits":
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            assert order == []
+            first.set_result("first")
+        second.set_result("second")
+        assert await task == "the result"
+        assert order == ["first", "second"]
+        assert variable not in context, "reset"
+
+    run(main)
+
+
+@pytest.mark.parametrize("catches", [True, False])
+def test_an_exception_for_the_rest(run: Run, *, catches: bool) -> None:
+    """It is raised where the write waits."""
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        later: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+        async def write() -> str:
+            try:
+                await future
+            except OSError:
+                if not catches:
+                    raise
+            return await later
+
+        rest = runtime.step(write(), contextvars.copy_context())
+        assert rest is not None
+        future.set_exception(OSError("gone"))
+        later.set_result("went on")
+        if catches:
+            assert await rest == "went on"
+        else:
+            with pytest.raises(OSError, match="gone"):
+                await rest
+
+    run(main)
+
+
+@pytest.mark.parametrize("catches", [True, False])
+def test_a_cancellation_for_the_rest(run: Run, *, catches: bool) -> None:
+    """It reaches the write; what it waits for is cancelled as ever."""
+    seen: list[str] = []
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        more: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def write() -> None:
+            try:
+                await future
+            except asyncio.CancelledError:
+                seen.append("cancelled")
+                if not catches:
+                    raise
+                await more
+                seen.append("went on")
+            finally:
+                seen.append("finally")
+
+        rest = runtime.step(write(), contextvars.copy_context())
+        assert rest is not None
+        task = runtime.spawn(finish(rest))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.sleep(0)
+        assert future.cancelled()
+        more.set_result(None)
+        if catches:
+            await task
+            assert seen == ["cancelled", "went on", "finally"]
+        else:
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert seen == ["cancelled", "finally"]
+
+    run(main)
+
+
+def test_a_rest_that_is_given_up(run: Run) -> None:
+    """The write is closed with it."""
+    seen: list[str] = []
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def write() -> None:
+            try:
+                await future
+            except GeneratorExit:
+                seen.append("closed")
+                raise
+
+        rest = runtime.step(write(), contextvars.copy_context())
+        assert rest is not None
+        task = finish(rest)
+        task.send(None)
+        task.close()
+        assert seen == ["closed"]
+
+    run(main)
+
+
+def test_a_rest_that_uses_asyncio(run: Run) -> None:
+    """Locks, events, timeouts: from its second part on it is in a task."""
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        lock, event = asyncio.Lock(), asyncio.Event()
+        await lock.acquire()
+
+        async def write() -> asyncio.Task[Any] | None:
+            async with lock:
+                async with asyncio.timeout(SOON):
+                    await event.wait()
+                return asyncio.current_task()
+
+        context = contextvars.copy_context()
+        rest = runtime.step(write(), context)
+        assert rest is not None
+        task = runtime.spawn(finish(rest), context=context)
+        lock.release()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        event.set()
+        assert await task is task
+        assert not lock.locked()
+
+    run(main)
+
+
+# --------------------------------------------------------------------------------------------------------------- scope
+
+
+def test_a_scope_that_is_left_from_outside(run: Run) -> None:
+    """What follows the block goes on, and the task has not been cancelled."""
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        entered = asyncio.Event()
+        scopes = []
+
+        async def block() -> str:
+            with runtime.scope() as scope:
+                scopes.append(scope)
+                entered.set()
+                await asyncio.Event().wait()
+                raise AssertionError("it was left")
+            await asyncio.sleep(0)
+            return "went on"
+
+        task = asyncio.ensure_future(block())
+        await entered.wait()
+        scopes[0].cancel()
+        scopes[0].cancel()
+        assert await task == "went on"
+        assert task.cancelling() == 0
+        scopes[0].cancel()
+
+    run(main)
+
+
+def test_a_scope_that_is_not_left(run: Run) -> None:
+    async def main(runtime: AsyncioRuntime) -> None:
+        with runtime.scope() as scope:
+            await asyncio.sleep(0)
+        scope.cancel()  # too late, and harmless
+        await asyncio.sleep(0)
+        with pytest.raises(OSError, match="mine"), runtime.scope():
+            raise OSError("mine")
+
+    run(main)
+
+
+def test_a_scope_whose_wait_ends_at_the_same_time(run: Run) -> None:
+    """The result is there, but the cancellation has come: the block is left, and nothing of it comes later."""
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        scopes, got = [], []
+
+        async def block() -> None:
+            with runtime.scope() as scope:
+                scopes.append(scope)
+                got.append(await future)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            got.append("after")
+
+        task = asyncio.ensure_future(block())
+        await asyncio.sleep(0)
+        future.set_result("result")
+        scopes[0].cancel()
+        await task
+        assert got == ["after"]
+        assert task.cancelling() == 0
+
+    run(main)
+
+
+def test_a_scope_whose_block_swallows_the_cancellation(run: Run) -> None:
+    async def main(runtime: AsyncioRuntime) -> None:
+        scopes = []
+
+        async def block() -> str:
+            with runtime.scope() as scope:
+                scopes.append(scope)
+                with suppress(asyncio.CancelledError):
+                    await asyncio.Event().wait()
+            await asyncio.sleep(0)
+            return "went on"
+
+        task = asyncio.ensure_future(block())
+        await asyncio.sleep(0)
+        scopes[0].cancel()
+        assert await task == "went on"
+        assert task.cancelling() == 0
+
+    run(main)
+
+
+def test_a_scope_whose_block_raises_when_it_is_left(run: Run) -> None:
+    """As a framework may, in the middle of a body."""
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        scopes = []
+
+        async def block() -> None:
+            with runtime.scope() as scope:
+                scopes.append(scope)
+                try:
+                    await asyncio.Event().wait()
+                except asyncio.CancelledError:
+                    raise ConnectionResetError from None
+
+        task = asyncio.ensure_future(block())
+        await asyncio.sleep(0)
+        scopes[0].cancel()
+        with pytest.raises(ConnectionResetError):
+            await task
+        assert task.cancelling() == 0
+
+    run(main)
+
+
+@pytest.mark.parametrize("order", ["scope first", "task first"])
+def test_a_scope_and_its_task_at_the_same_time(run: Run, order: str) -> None:
+    """Somebody else's cancellation counts above ours."""
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        scopes = []
+
+        async def block() -> None:
+            with runtime.scope() as scope:
+                scopes.append(scope)
+                await asyncio.Event().wait()
+            raise AssertionError("it was cancelled")
+
+        task = asyncio.ensure_future(block())
+        await asyncio.sleep(0)
+        for cancel in (scopes[0].cancel, task.cancel)[:: 1 if order == "scope first" else -1]:
+            cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert task.cancelled()
+
+    run(main)
+
+
+def test_a_scope_that_was_not_asked(run: Run) -> None:
+    """A cancellation from elsewhere passes."""
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        async def block() -> None:
+            with runtime.scope():
+                await asyncio.Event().wait()
+
+        task = asyncio.ensure_future(block())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert task.cancelling() == 1
+
+    run(main)
+
+
+def test_scopes_in_one_another(run: Run) -> None:
+    """And inside of a timeout of asyncio's."""
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        scopes, passed = [], []
+
+        async def block() -> None:
+            async with asyncio.timeout(SOON):
+                with runtime.scope() as outer:
+                    scopes.append(outer)
+                    with runtime.scope() as inner:
+                        scopes.append(inner)
+                        await asyncio.Event().wait()
+                    passed.append("inner")
+                    await asyncio.Event().wait()
+                passed.append("outer")
+
+        task = asyncio.ensure_future(block())
+        await asyncio.sleep(0)
+        scopes[1].cancel()
+        await asyncio.sleep(0)
+        assert passed == ["inner"]
+        scopes[0].cancel()
+        await task
+        assert passed == ["inner", "outer"]
+
+    run(main)
+
+
+# --------------------------------------------------------------------------------------------------------------- timer
+
+
+def test_the_timer(run: Run) -> None:
+    """Once, not before its time, in the server's own context."""
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        rang: asyncio.Future[tuple[float, str]] = asyncio.get_running_loop().create_future()
+        variable.set("the request's")
+        when = runtime.now() + 0.02
+        runtime.set_timer(when, lambda: rang.set_result((runtime.now(), variable.get())))
+        at, context = await rang
+        assert at >= when - 0.005, "uvloop's clock has milliseconds"
+        assert context == "default"
+
+    run(main)
+
+
+def test_the_timer_is_one(run: Run) -> None:
+    """A later wish takes the place of an earlier one; None takes it back."""
+    rang: list[str] = []
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        done = asyncio.Event()
+        runtime.set_timer(runtime.now(), lambda: rang.append("first"))
+        runtime.set_timer(runtime.now() + 0.01, lambda: rang.append("second"))
+        runtime.set_timer(None, lambda: rang.append("third"))
+        runtime.set_timer(runtime.now() - 100, lambda: (rang.append("past"), done.set()))  # type: ignore[func-returns-value]
+        assert rang == [], "never at once"
+        await done.wait()
+        asyncio.get_running_loop().call_later(0.03, done.set)
+        done.clear()
+        await done.wait()
+        assert rang == ["past"]
+
+    run(main)
+
+
+def test_a_timer_that_sets_itself(run: Run) -> None:
+    async def main(runtime: AsyncioRuntime) -> None:
+        rang: list[int] = []
+        done = asyncio.Event()
+
+        def ring() -> None:
+            rang.append(len(rang))
+            if len(rang) == 3:
+                done.set()
+            else:
+                runtime.set_timer(runtime.now(), ring)
+
+        runtime.set_timer(runtime.now(), ring)
+        await done.wait()
+
+    run(main)
+
+
+# --------------------------------------------------------------------------------------------------------------- tasks
+
+
+def test_spawned_tasks_begin_in_order_and_never_at_once(run: Run) -> None:
+    """Not even where the loop makes eager tasks: the caller is in the middle of something."""
+    order: list[int] = []
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        async def work(number: int) -> None:
+            order.append(number)
+
+        tasks = [runtime.spawn(work(number)) for number in range(5)]
+        assert order == []
+        await asyncio.wait(tasks)
+        assert order == [0, 1, 2, 3, 4]
+
+    run(main)
+
+
+def test_started_tasks_begin_in_order(run: Run) -> None:
+    """At once from Python 3.12 on; in any case before what is spawned afterwards."""
+    order: list[str] = []
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        async def work(name: str) -> None:
+            order.append(name)
+            await asyncio.sleep(0)
+
+        runtime.start(work("a"))
+        runtime.start(work("b"))
+        assert order == (["a", "b"] if EAGER else [])
+        await runtime.spawn(work("c"))
+        assert order == ["a", "b", "c"]
+
+    run(main)
+
+
+def test_contexts_of_tasks(run: Run) -> None:
+    """``spawn``: the server's own, a copy for each, or the one that is given. ``start``: a copy of the caller's."""
+    seen: list[str] = []
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        async def work() -> None:
+            seen.append(variable.get())
+            variable.set("theirs")
+
+        variable.set("the caller's")
+        given = contextvars.copy_context()
+        given.run(variable.set, "given")
+        await runtime.spawn(work())
+        await runtime.spawn(work())
+        await runtime.spawn(work(), context=given)
+        runtime.start(work())
+        await runtime.stop(SOON)
+        assert seen == ["default", "default", "given", "the caller's"]
+        assert given[variable] == "theirs"
+        assert variable.get() == "the caller's"
+
+    run(main)
+
+
+@pytest.mark.parametrize("how", ["spawn", "start"])
+def test_tasks_are_held(run: Run, how: str) -> None:
+    """AP-13: the loop itself has weak references only."""
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        done = []
+
+        async def work() -> None:
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            asyncio.get_running_loop().call_later(0.01, lambda: future.done() or future.set_result(None))
+            await future
+            done.append(True)
+
+        getattr(runtime, how)(work())
+        await asyncio.sleep(0)
+        gc.collect()
+        await runtime.stop(SOON)
+        assert done == [True]
+
+    run(main)
+
+
+@pytest.mark.parametrize("suspends", [True, False])
+def test_an_exception_of_a_task_is_logged(run: Run, logs: Logs, *, suspends: bool) -> None:
+    async def main(runtime: AsyncioRuntime) -> None:
+        async def work() -> None:
+            if suspends:
+                await asyncio.sleep(0)
+            raise OSError("lost")
+
+        await asyncio.wait([runtime.spawn(work())])
+        await asyncio.sleep(0)
+
+    run(main)
+    assert logs.take("a task of the server failed").exc_info is not None
+
+
+# ---------------------------------------------------------------------------------------------------------------- stop
+
+
+def test_stop_waits(run: Run) -> None:
+    """Also for what begins meanwhile: after the last message handler comes the disconnect handler."""
+    ended: list[str] = []
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        async def second() -> None:
+            for _ in range(5):
+                await asyncio.sleep(0)
+            ended.append("second")
+
+        async def first() -> None:
+            await asyncio.sleep(0)
+            runtime.spawn(second())
+            ended.append("first")
+
+        runtime.spawn(first())
+        await runtime.stop(SOON)
+        assert ended == ["first", "second"]
+
+    run(main)
+
+
+def test_stop_cancels(run: Run) -> None:
+    """When its time is over; what begins then too. It has begun before, though: a disconnect handler is called."""
+    seen: list[str] = []
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        async def second() -> None:
+            seen.append("begun")
+            try:
+                await asyncio.Event().wait()
+            finally:
+                seen.append("ended")
+
+        async def first() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                runtime.spawn(second())
+
+        tasks = [runtime.spawn(first()) for _ in range(2)]
+        await runtime.stop(0.01)
+        assert all(task.cancelled() for task in tasks)
+        assert seen == ["begun", "begun", "ended", "ended"]
+
+    run(main)
+
+
+def test_stop_at_once(run: Run) -> None:
+    """With no time at all, what was spawned begins all the same."""
+    seen: list[str] = []
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        async def work() -> None:
+            seen.append("begun")
+            await asyncio.Event().wait()
+
+        task = runtime.spawn(work())
+        await runtime.stop(0)
+        assert task.cancelled()
+        assert seen == ["begun"]
+
+    run(main)
+
+
+def test_stop_does_not_wait_for_ever(run: Run) -> None:
+    """For who does not let itself be cancelled."""
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        release = asyncio.Event()
+
+        async def stubborn() -> None:
+            while not release.is_set():
+                with suppress(asyncio.CancelledError):
+                    await release.wait()
+
+        task = runtime.spawn(stubborn())
+        await runtime.stop(0)
+        assert not task.done()
+        release.set()
+        await task
+
+    run(main)
+
+
+@pytest.mark.parametrize("how", ["spawn", "start"])
+def test_stop_in_a_task_of_the_server(run: Run, how: str) -> None:
+    """A handler that shuts down does not wait for itself."""
+    ended: list[str] = []
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        done = asyncio.Event()
+
+        async def other() -> None:
+            await asyncio.sleep(0)
+            ended.append("other")
+
+        async def handler() -> None:
+            await asyncio.sleep(0)
+            runtime.spawn(other())
+            await runtime.stop(SOON)
+            ended.append("handler")
+            done.set()
+
+        getattr(runtime, how)(handler())
+        await done.wait()
+        assert ended == ["other", "handler"]
+
+    run(main)
+
+
+def test_stop_stops_the_timer_and_nothing_else(run: Run) -> None:
+    """The runtime can be used again."""
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        rang: list[str] = []
+        runtime.set_timer(runtime.now(), lambda: rang.append("stopped"))
+        await runtime.stop(0)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert rang == []
+        done = asyncio.Event()
+        runtime.set_timer(runtime.now(), done.set)
+        await done.wait()
+
+        async def work() -> str:
+            return "works"
+
+        assert await runtime.spawn(work()) == "works"
+
+    run(main)
+
+
+# --------------------------------------------------------------------------------------------------------- application
+
+
+def test_background_tasks(run: Run) -> None:
+    """AP-13: coroutine functions and plain ones, whose awaitable result is awaited."""
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        async def add(a: int, b: int) -> int:
+            await asyncio.sleep(0)
+            return a + b
+
+        def plain(a: int) -> int:
+            return a
+
+        def later(a: int) -> Any:
+            return add(a, b=a)
+
+        task = runtime.start_background_task(add, 1, b=2)
+        assert isinstance(task, asyncio.Task)
+        assert await task == 3
+        assert await runtime.start_background_task(plain, 4) == 4
+        assert await runtime.start_background_task(later, 4) == 8
+
+    run(main)
+
+
+def test_background_tasks_outlive_the_server(run: Run) -> None:
+    """AP-13: and are held until they end."""
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        release = asyncio.Event()
+
+        async def work() -> str:
+            await release.wait()
+            return "done"
+
+        task = runtime.start_background_task(work)
+        await runtime.stop(0)
+        assert not task.done()
+        release.set()
+        assert await task == "done"
+
+    run(main)
+
+
+def test_an_exception_of_a_background_task_is_logged(run: Run, logs: Logs) -> None:
+    """AP-13."""
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        def work() -> None:
+            raise OSError("mine")
+
+        await asyncio.wait([runtime.start_background_task(work)])
+        cancelled = runtime.start_background_task(asyncio.sleep, SOON)
+        cancelled.cancel()
+        await asyncio.wait([cancelled])
+        await asyncio.sleep(0)
+
+    run(main)
+    logs.take("a background task failed")
+
+
+def test_conveniences(run: Run) -> None:
+    """AP-13: asyncio's own."""
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        assert isinstance(runtime.create_queue(3), asyncio.Queue)
+        assert runtime.queue_empty() is asyncio.QueueEmpty
+        assert isinstance(runtime.create_event(), asyncio.Event)
+        await runtime.sleep(0)
+        await runtime.turn()
+        thread = await runtime.run_in_thread(threading.get_ident)
+        assert thread != threading.get_ident()
+        event = runtime.event()
+        waiting = [asyncio.ensure_future(event.wait()) for _ in range(2)]
+        await asyncio.sleep(0)
+        event.set()
+        event.set()
+        await asyncio.wait(waiting)
+        assert runtime.library == "asyncio"
+        assert not runtime.closed
+
+    run(main)
+
+
+def test_queues_and_events_before_there_is_a_loop() -> None:
+    """AP-13: applications make them where they make the server."""
+    from eio_server import AsyncServer
+    from eio_server.integration import register
+
+    class Integration:
+        name, distribution = "asyncio", "eio-asyncio"
+
+        def make_runtime(self) -> AsyncioRuntime:
+            return AsyncioRuntime()
+
+        def attach(self, server: AsyncServer, app: Any, path: str) -> None: ...
+
+        async def handle_request(self, server: AsyncServer, *args: Any) -> Any: ...
+
+    register(Integration())
+    eio = AsyncServer("asyncio")
+    assert isinstance(eio.create_queue(), asyncio.Queue)
+    assert isinstance(eio.create_event(), asyncio.Event)
+    assert eio.get_queue_empty_exception() is asyncio.QueueEmpty
+
+
+def test_a_closed_loop() -> None:
+    async def make() -> AsyncioRuntime:
+        return AsyncioRuntime()
+
+    assert asyncio.run(make()).closed
