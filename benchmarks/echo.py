@@ -2,11 +2,11 @@
 
     python benchmarks/echo.py [--rounds 5] [--seconds 2] [--connections 50] [--in-flight 20] [--uvloop] [server …]
 
-Each server runs in a process of its own on one core; the load runs here on another, as a raw asyncio protocol that sends
-frames made beforehand and counts the bytes that come back. Both servers get the very same bytes: text of 32 characters,
-the first of them Engine.IO's ``4``. The servers take turns; what counts is the ratio of the medians within one run, on
-one machine. ``cpu`` is the server's own time for one echo, which other load on the machine disturbs less. A load that
-was busy for more than 0.9 of the time has measured itself, and says so.
+Each server runs in a process of its own on one core; the load runs here on another, as a raw asyncio protocol that
+sends frames made beforehand and counts the bytes that come back. All servers get the very same bytes: text of 32
+characters, the first of them Engine.IO's ``4``. They take turns; what counts is the ratio of the medians within one
+run, on one machine. ``cpu`` is the server's own time for one echo, which other work on the machine disturbs less. A
+load that was busy for more than 0.9 of the time has measured itself, and the report says so.
 """
 
 from __future__ import annotations
@@ -22,9 +22,12 @@ import time
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
+
+if TYPE_CHECKING:
+    from eio_server import AsyncServer
 
 MESSAGE = b"4" + b"x" * 31
 SENT = bytes([0x81, 0x80 | len(MESSAGE)]) + bytes(4) + MESSAGE  # a mask of zeros changes nothing
@@ -57,14 +60,12 @@ def raw() -> web.Application:
 
 def eio(**options: Any) -> web.Application:
     """Ours."""
-    from eio_aiohttp import AsyncServer
+    server: AsyncServer = import_module("eio_aiohttp").AsyncServer(ping_interval=300, **options)
 
-    server = AsyncServer(ping_interval=300, **options)
-
-    @server.on("message")
     async def message(sid: str, data: str) -> None:
         await server.send(sid, data)
 
+    server.on("message", message)
     app = web.Application()
     server.attach(app)
     return app
@@ -177,13 +178,12 @@ def report(results: dict[str, list[tuple[float, float, float]]]) -> None:
     medians = {
         name: [statistics.median(column) for column in zip(*rows, strict=True)] for name, rows in results.items()
     }
-    first = next(iter(medians.values()))
+    base_rate, base_micros, _ = next(iter(medians.values()))
     print(f"{'server':12} {'echoes/s':>10} {'ratio':>6} {'cpu µs':>8} {'ratio':>6} {'load':>6}")
     for name, (rate, micros, busy) in medians.items():
+        ratios = rate / base_rate, base_micros / micros
         warning = "  the load was the limit" if busy > 0.9 else ""
-        print(
-            f"{name:12} {rate:10,.0f} {rate / first[0]:6.2f} {micros:8.2f} {first[1] / micros:6.2f} {busy:6.2f}{warning}"
-        )
+        print(f"{name:12} {rate:10,.0f} {ratios[0]:6.2f} {micros:8.2f} {ratios[1]:6.2f} {busy:6.2f}{warning}")
 
 
 def main() -> None:

@@ -45,7 +45,7 @@ class Model:
             self.awaiting, self.heard, self.extended, self.graced = True, False, False, False
             self.due["pong"] = now + TIMEOUT
             if self.life == "open":
-                self.put("2")
+                self.put("2", first=True)
 
     def pong_due(self, when: float, now: float) -> None:
         if not self.awaiting:
@@ -204,8 +204,8 @@ class Model:
             if packet[0] in "4b":
                 messages.append(packet)
 
-    def put(self, packet: str) -> None:
-        self.queue.append(packet)
+    def put(self, packet: str, *, first: bool = False) -> None:
+        self.queue.insert(0 if first else len(self.queue), packet)
         if self.poll == "parked":
             self.poll = "ready"
 

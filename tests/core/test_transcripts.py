@@ -10,7 +10,10 @@ import re
 from pathlib import Path
 
 import pytest
-from eio_core.testing import replay, scenes
+from eio_core.testing import TranscriptError, replay, scenes
+from eio_core.testing.notation import read, show
+from hypothesis import given
+from hypothesis import strategies as st
 
 HERE = Path(__file__).parent / "transcripts"
 FILES = {path.stem: path for path in sorted(HERE.glob("*.txt"))}
@@ -94,16 +97,16 @@ def test_notation_refuses_what_it_does_not_show(shown: str) -> None:
 
 class TestTranscript:
     def test_fills_in_what_came_and_keeps_the_rest(self) -> None:
-        text = (
-            "# HS-1\n\n% ping_interval 1\n> a GET\n! send a hello\n\n# PG-1\n> a GET\n< a GET 200 something else\n@ 3\n"
-        )
+        settings = "# HS-1\n\n% ping_interval 1\n% allow_upgrades false\n"
+        text = settings + "> a GET\n! send a hello\n\n# PG-1\n> a GET\n< a GET 200 something else\n@ 3\n"
         assert replay(text).splitlines() == [
             "# HS-1",
             "",
             "% ping_interval 1",
+            "% allow_upgrades false",
             "> a GET",
             "* connect a",
-            '< a GET 200 0{"sid":"a","upgrades":["websocket"],"pingInterval":1000,"pingTimeout":20000,"maxPayload":1000000}',
+            '< a GET 200 0{"sid":"a","upgrades":[],"pingInterval":1000,"pingTimeout":20000,"maxPayload":1000000}',
             "! send a hello",
             "",
             "# PG-1",

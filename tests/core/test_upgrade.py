@@ -160,7 +160,7 @@ def test_packets_do_not_end_a_hold() -> None:
     poll = driver.get()
     assert driver.engine.send(session, "a") is None
     assert driver.at(1.0) == [Write(poll)]
-    assert driver.body(poll) == "4a\x1e2\x1e6"
+    assert driver.body(poll) == "2\x1e4a\x1e6"
     driver.engine.send(session, "b")
     poll = driver.get()
     assert not poll.ready

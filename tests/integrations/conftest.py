@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Iterator
 from functools import partial
@@ -46,6 +47,13 @@ def logs() -> Iterator[Logs]:
     yield handler
     root.removeHandler(handler)
     handler.verify()
+
+
+@pytest.fixture(scope="package", autouse=True)
+def thaw() -> Iterator[None]:
+    """What the suite froze to make its collections quick is garbage like any other after it."""
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture

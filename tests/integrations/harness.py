@@ -141,6 +141,7 @@ async def serving(
     site.seen.verify()
     del eio, site
     gc.collect()  # an exception that nobody retrieved is reported by its collection
+    gc.freeze()  # so that the next one is quick
     await settle()
 
 

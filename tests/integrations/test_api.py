@@ -593,6 +593,12 @@ async def test_sockets_show_the_sessions(serve: Serve) -> None:
             sockets["nobody"]
 
 
+KEYS = (
+    *("wsgi.input", "wsgi.errors", "wsgi.version", "wsgi.async", "wsgi.multithread", "wsgi.multiprocess"),
+    *("wsgi.run_once", "SERVER_SOFTWARE", "RAW_URI", "CONTENT_LENGTH"),
+)
+
+
 async def test_environ(serve: Serve) -> None:
     """AP-19, HS-19, HS-24: as WSGI has it, from the real request."""
     async with serve() as site:
@@ -631,6 +637,7 @@ async def test_environ(serve: Serve) -> None:
                 "wsgi.url_scheme": "http",
             }
             assert type(environ) is dict
+            assert set(KEYS) <= set(environ)
             assert {key: environ.get(key) for key in expected} == expected
             assert "HTTP_CONTENT_TYPE" not in environ
 

@@ -160,7 +160,7 @@ async def test_a_body_in_pieces_and_a_client_that_leaves(serve: Serve, server: S
 
 
 async def test_everything_else_goes_to_the_other_app(serve: Serve, server: Server) -> None:
-    """AP-14, SD-5: Engine.IO below its path, the rest where it was."""
+    """AP-14, SD-5, HS-25: Engine.IO below its path, the rest where it was."""
     async with serve(app=lambda eio: server.application(eio, other_asgi_app=plain)) as site:
         assert (await site.request("GET", "/hello")).body == b"plain /hello"
         assert (await site.request("GET", "/engine.iofoo")).body == b"plain /engine.iofoo"

@@ -17,9 +17,9 @@ export function connect(url, { fetch = false, ...options } = {}) {
   });
   socket.on("data", (data) => socket.received.push(describe(data)));
   socket.on("ping", () => (socket.pings += 1));
-  for (const event of ["open", "upgrading", "upgrade", "upgradeError", "error", "close", "ping"]) {
-    const begin = Date.now();
-    socket.on(event, (what) => story.push(`${Date.now() - begin} ms ${event} ${what?.name ?? what ?? ""}`));
+  const begin = Date.now();
+  for (const name of ["open", "upgrading", "upgrade", "upgradeError", "error", "close", "ping"]) {
+    socket.on(name, (what) => story.push(`${Date.now() - begin} ms ${name} ${what?.name ?? what ?? ""}`));
   }
   return socket;
 }
@@ -35,11 +35,10 @@ export async function event(socket, name) {
 /** Open, and wait until the session is on the last of its transports. */
 export async function connected(url, options) {
   const socket = connect(url, options);
-  const upgraded = options.upgrade === false ? null : event(socket, "upgrade");
-  upgraded?.catch(() => {}); // its failure counts only where it is awaited
-  await event(socket, "open");
+  const [{ upgrades }] = await Promise.all([event(socket, "handshake"), event(socket, "open")]);
   socket.sid = socket.id; // the client forgets it when it closes
-  if (upgraded && socket.transport.name === "polling" && socket._upgrades.length) await upgraded;
+  const better = upgrades.some((name) => socket.transports.includes(name));
+  if (better && options.upgrade !== false) await event(socket, "upgrade");
   return socket;
 }
 

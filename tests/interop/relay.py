@@ -1,4 +1,4 @@
-"""A network that can fail: a TCP relay in front of a server, whose line is cut without a word to either side."""
+"""The network in between: a TCP relay in front of a server, which listens in, and whose line can be cut."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ from anyio.abc import ByteStream, SocketAttribute
 
 
 class Relay:
-    """The line: what arrives after ``cut`` is swallowed, and no connection breaks."""
+    """The line. ``heard`` is what clients sent; what arrives after ``cut`` is swallowed, and no connection breaks."""
 
     def __init__(self, port: int) -> None:
         self.port = port
+        self.heard = bytearray()
         self._cut = False
 
     def cut(self) -> None:
         self._cut = True
 
-    async def carry(self, source: ByteStream, target: ByteStream) -> None:
+    async def carry(self, source: ByteStream, target: ByteStream, heard: bytearray) -> None:
         """Pass bytes on, and the end of them, until the line is cut."""
         try:
             async for data in source:
+                heard += data
                 if not self._cut:
                     await target.send(data)
             if not self._cut:
@@ -43,8 +45,8 @@ async def relay(server_port: int) -> AsyncIterator[Relay]:
             await anyio.connect_tcp("127.0.0.1", server_port) as server,
             anyio.create_task_group() as both,
         ):
-            both.start_soon(line.carry, client, server)
-            both.start_soon(line.carry, server, client)
+            both.start_soon(line.carry, client, server, line.heard)
+            both.start_soon(line.carry, server, client, bytearray())
 
     async with listener, anyio.create_task_group() as group:
         group.start_soon(listener.serve, connection)

@@ -51,6 +51,7 @@ async def test_messages_of_every_kind(serve: Serve, client: dict[str, Any], tran
 @pytest.mark.parametrize(
     ("client", "transport"),
     [
+        ({}, "websocket"),
         ({"forceBase64": True, **POLLING}, "polling"),
         ({"forceBase64": True, **WEBSOCKET}, "websocket"),
         ({"forceBase64": True}, "websocket"),
@@ -58,10 +59,18 @@ async def test_messages_of_every_kind(serve: Serve, client: dict[str, Any], tran
         ({"fetch": True, "upgrade": False}, "polling"),
         ({"timestampRequests": True, "perMessageDeflate": {"threshold": 0}}, "websocket"),
     ],
-    ids=["base64-polling", "base64-websocket", "base64-upgrade", "fetch-upgrade", "fetch-polling", "deflate-offered"],
+    ids=[
+        "every-transport",
+        "base64-polling",
+        "base64-websocket",
+        "base64-upgrade",
+        "fetch-upgrade",
+        "fetch-polling",
+        "deflate-offered",
+    ],
 )
 async def test_options_of_the_client(serve: Serve, client: dict[str, Any], transport: str) -> None:
-    """JP-4, PL-7, CD-1, CD-3, CD-13: what applications may ask of the client works as well."""
+    """JP-4, PL-7, CD-1, CD-3, CD-7, CD-13: what applications may ask of the client works as well."""
     async with serve(async_handlers=False, decode_json=False) as site:
         await exchanged(site, client, transport, MESSAGES)
 
@@ -83,6 +92,26 @@ async def test_no_upgrade_offered(serve: Serve) -> None:
     """HS-21: a server without upgrades keeps the client on polling."""
     async with serve(async_handlers=False, decode_json=False, allow_upgrades=False) as site:
         await exchanged(site, UPGRADE, "polling", ["hello", b"bytes"])
+
+
+async def test_upgrade_fails(serve: Serve) -> None:
+    """UP-8, UP-11, WS-16, CD-16: `ws` misses the sub-protocol it asked for, and gives up; polling goes on."""
+    async with serve() as site:
+        echo(site)
+        result = await scenario("upgrade_fails", site.port, client={"protocols": ["chat"]})
+        assert (result["transport"], result["received"]) == ("polling", [{"text": "still here"}])
+        assert await site.seen.closed(result["sid"]) == "client disconnect"
+
+
+async def test_cookie_comes_back(serve: Serve) -> None:
+    """HD-8, CD-15: with credentials, the cookie of the handshake is in every later request, the upgrade's included."""
+    async with serve(cookie="io") as site, relay(site.port) as line:
+        result = await scenario("close", line.port, client={"withCredentials": True}, words=["hello"])
+        assert result["transport"] == "websocket"
+        requests = [request.lower() for request in bytes(line.heard).split(b" HTTP/1.1\r\n")[1:]]
+        cookie = f"cookie: io={result['sid']}\r\n".encode().lower()
+        assert [cookie in request for request in requests] == [False] + [True] * (len(requests) - 1)
+        assert len([request for request in requests if b"upgrade: websocket" in request]) == 1
 
 
 async def test_json_arrives_decoded(serve: Serve) -> None:

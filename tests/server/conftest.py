@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from eio_server import integration
@@ -39,7 +40,7 @@ def make_world() -> Iterator[Callable[..., World]]:
     """``World``; all of them are looked over at the end."""
     worlds: list[World] = []
 
-    def make(**options: object) -> World:
+    def make(**options: Any) -> World:
         worlds.append(World(**options))
         return worlds[-1]
 
@@ -60,7 +61,7 @@ def any_world(request: pytest.FixtureRequest, make_world: Callable[..., World]) 
     return make_world(stepping=request.param)
 
 
-@pytest.fixture(params=FACTORIES.values(), ids=FACTORIES)
+@pytest.fixture(params=[*FACTORIES.values()], ids=[*FACTORIES])
 def run(request: pytest.FixtureRequest) -> Run:
     """Runs a coroutine function on each event loop that there is."""
     return runner(request.param)

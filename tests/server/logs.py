@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 
-__all__ = ["Logs"]
+__all__ = ["Logs", "new_logger"]
+
+_numbers = itertools.count()
+
+
+def new_logger(level: int) -> logging.Logger:
+    """A logger that nobody else knows."""
+    logger = logging.getLogger(f"{__name__}.{next(_numbers)}")
+    logger.setLevel(level)
+    logger.propagate = False
+    return logger
 
 
 class Logs(logging.Handler):

@@ -451,10 +451,15 @@ def test_the_timer_is_one(run: Run) -> None:
 
     async def main(runtime: AsyncioRuntime) -> None:
         done = asyncio.Event()
+
+        def ring() -> None:
+            rang.append("past")
+            done.set()
+
         runtime.set_timer(runtime.now(), lambda: rang.append("first"))
         runtime.set_timer(runtime.now() + 0.01, lambda: rang.append("second"))
         runtime.set_timer(None, lambda: rang.append("third"))
-        runtime.set_timer(runtime.now() - 100, lambda: (rang.append("past"), done.set()))  # type: ignore[func-returns-value]
+        runtime.set_timer(runtime.now() - 100, ring)
         assert rang == [], "never at once"
         await done.wait()
         asyncio.get_running_loop().call_later(0.03, done.set)
@@ -552,9 +557,9 @@ def test_tasks_are_held(run: Run, how: str) -> None:
         done = []
 
         async def work() -> None:
-            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            asyncio.get_running_loop().call_later(0.01, lambda: future.done() or future.set_result(None))
-            await future
+            event = asyncio.Event()
+            asyncio.get_running_loop().call_later(0.01, event.set)
+            await event.wait()
             done.append(True)
 
         getattr(runtime, how)(work())
@@ -649,8 +654,9 @@ def test_stop_at_once(run: Run) -> None:
     run(main)
 
 
-def test_stop_does_not_wait_for_ever(run: Run) -> None:
+def test_stop_does_not_wait_for_ever(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """For who does not let itself be cancelled."""
+    monkeypatch.setattr("eio_server.asyncio_runtime.GRACE", 0.01)
 
     async def main(runtime: AsyncioRuntime) -> None:
         release = asyncio.Event()

@@ -122,7 +122,9 @@ def test_mounted() -> None:
     assert environ(script_name="/chat", query="")["RAW_URI"] == "/chat/engine.io/"
 
 
-@pytest.mark.parametrize(("raw", "path"), [("/a%20b", "/a b"), ("/%C3%A4", "/\xc3\xa4"), ("/%ff%zz%", "/\xff%zz%"), ("", "")])
+@pytest.mark.parametrize(
+    ("raw", "path"), [("/a%20b", "/a b"), ("/%C3%A4", "/\xc3\xa4"), ("/%ff%zz%", "/\xff%zz%"), ("", "")]
+)
 def test_a_decoded_path(raw: str, path: str) -> None:
     """IN-5: never raises."""
     assert decoded_path(raw) == path

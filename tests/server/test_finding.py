@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import types
 from importlib.metadata import EntryPoint, EntryPoints
@@ -22,9 +23,9 @@ class Installed:
         self._points: list[EntryPoint] = []
         self.imported: list[str] = []
         monkeypatch.setattr(integration, "entry_points", self._entry_points)
-        monkeypatch.setattr(integration.importlib, "import_module", self._import)
+        monkeypatch.setattr(importlib, "import_module", self._import)
 
-    def _entry_points(self, **params: str) -> EntryPoints:
+    def _entry_points(self, **params: Any) -> EntryPoints:
         return EntryPoints(self._points).select(**params)
 
     def _import(self, name: str) -> types.ModuleType:
@@ -81,7 +82,7 @@ def test_a_wheel_without_its_framework(installed: Installed) -> None:
     installed.add("aiohttp", module="eio_broken")
     installed.add("tornado")
     assert AsyncServer().async_mode == "tornado"
-    with pytest.raises(ValueError, match="^Invalid async_mode specified: 'aiohttp'") as caught:
+    with pytest.raises(ValueError, match=r"^Invalid async_mode specified: 'aiohttp'") as caught:
         AsyncServer("aiohttp")
     assert "installed: tornado)" in str(caught.value)
     assert "pip install eio-aiohttp" in str(caught.value)
@@ -122,7 +123,7 @@ def test_a_module_with_a_defect_is_not_hidden(installed: Installed, monkeypatch:
         raise SyntaxError
 
     installed.add("aiohttp")
-    monkeypatch.setattr(integration.importlib, "import_module", fail)
+    monkeypatch.setattr(importlib, "import_module", fail)
     with pytest.raises(SyntaxError):
         AsyncServer()
 
@@ -137,22 +138,23 @@ def test_names(installed: Installed) -> None:
 # ---------------------------------------------------------------------------------------------------------- not found
 
 
+ANY_OF_OURS = "pip install one of eio-aiohttp, eio-sanic, eio-tornado, eio-asgi"
+
+
 @pytest.mark.parametrize(
     ("mode", "there", "text"),
     [
-        (None, [], "None, and no integration is installed (none is installed); pip install one of "
-         "eio-aiohttp, eio-sanic, eio-tornado, eio-asgi"),
+        (None, [], f"None, and no integration is installed (none is installed); {ANY_OF_OURS}"),
         ("tornado", [], "'tornado' (none is installed); pip install eio-tornado"),
         ("tornado", ["asgi", "aiohttp"], "'tornado' (installed: aiohttp, asgi); pip install eio-tornado"),
-        ("gevent", ["asgi"], "'gevent' (installed: asgi); pip install one of "
-         "eio-aiohttp, eio-sanic, eio-tornado, eio-asgi"),
-        ("", ["asgi"], "'' (installed: asgi); pip install one of eio-aiohttp, eio-sanic, eio-tornado, eio-asgi"),
+        ("gevent", ["asgi"], f"'gevent' (installed: asgi); {ANY_OF_OURS}"),
+        ("", ["asgi"], f"'' (installed: asgi); {ANY_OF_OURS}"),
     ],
-)  # fmt: skip
+)
 def test_not_found(installed: Installed, mode: str | None, there: list[str], text: str) -> None:
     """AP-1: what is installed, and the ``pip install`` that would help."""
     installed.add(*there)
-    with pytest.raises(ValueError, match="^Invalid async_mode specified") as caught:
+    with pytest.raises(ValueError, match=r"^Invalid async_mode specified") as caught:
         AsyncServer(mode)
     assert str(caught.value) == f"Invalid async_mode specified: {text}"
 
@@ -164,7 +166,7 @@ def test_none_found_but_wheels_are_there(installed: Installed) -> None:
         AsyncServer()
 
 
-# ------------------------------------------------------------------------------------------- the server of an integration
+# ----------------------------------------------------------------------------------------- the server of an integration
 
 
 class Fixed(AsyncServer):
@@ -182,7 +184,7 @@ def test_a_server_of_one_integration(installed: Installed, mode: str | None) -> 
 def test_a_server_of_another_integration(installed: Installed) -> None:
     """Says where to go."""
     installed.add("asgi", "aiohttp")
-    with pytest.raises(ValueError, match="^Invalid async_mode specified: 'asgi'") as caught:
+    with pytest.raises(ValueError, match=r"^Invalid async_mode specified: 'asgi'") as caught:
         Fixed("asgi")
     assert "'aiohttp' only; use eio_server.AsyncServer(async_mode='asgi')" in str(caught.value)
 

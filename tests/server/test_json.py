@@ -13,7 +13,24 @@ from .world import World
 
 MakeWorld = Callable[..., World]
 
-VERBATIM = ["", " ", "x", "1", "12.5", "null", "true", '"a"', " {}", "\ufeff{}", "{", "[1", '{"a":}', "[" * 100_000, "{}x", "4{}"]
+VERBATIM = [
+    "",
+    " ",
+    "x",
+    "1",
+    "12.5",
+    "null",
+    "true",
+    '"a"',
+    " {}",
+    "\ufeff{}",
+    "{",
+    "[1",
+    '{"a":}',
+    "[" * 100_000,
+    "{}x",
+    "4{}",
+]
 
 
 @pytest.mark.parametrize("text", VERBATIM, ids=range(len(VERBATIM)))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from eio_server.log import Notices
 
-from .logs import Logs
+from .logs import Logs, new_logger
 from .world import HANDSHAKE, World
 
 MakeWorld = Callable[..., World]
@@ -21,20 +22,20 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> logging.Logger:
     logger = logging.getLogger("eio_server")
     logger.setLevel(logging.NOTSET)
     logger.handlers.clear()
-    monkeypatch.setattr(logger, "parent", logging.Logger("root"))
+    monkeypatch.setattr(logger, "parent", None)
     return logger
 
 
 @pytest.fixture
 def heard(make_world: MakeWorld) -> tuple[World, Logs]:
     """A server with a logger of the test's own, and what comes there."""
-    logger = logging.Logger("mine", logging.INFO)
+    logger = new_logger(logging.INFO)
     logs = Logs()
     logger.addHandler(logs)
     return make_world(logger=logger), logs
 
 
-# --------------------------------------------------------------------------------------------------- the argument logger
+# ------------------------------------------------------------------------------------------------- the argument logger
 
 
 def test_false(make_world: MakeWorld, bare: logging.Logger) -> None:
@@ -61,7 +62,7 @@ def test_true(make_world: MakeWorld, bare: logging.Logger) -> None:
 
 def test_true_where_logging_is_configured(make_world: MakeWorld, bare: logging.Logger) -> None:
     """AP-20."""
-    assert bare.parent is not None
+    bare.parent = new_logger(logging.WARNING)
     bare.parent.addHandler(logging.NullHandler())
     make_world(logger=True)
     assert (bare.level, bare.handlers) == (logging.INFO, [])
@@ -69,7 +70,7 @@ def test_true_where_logging_is_configured(make_world: MakeWorld, bare: logging.L
 
 def test_a_logger(make_world: MakeWorld, bare: logging.Logger) -> None:
     """AP-20: used as it is."""
-    logger = logging.Logger("mine", logging.WARNING)
+    logger = new_logger(logging.WARNING)
     assert make_world(logger=logger).eio.logger is logger
     assert (logger.level, logger.handlers) == (logging.WARNING, [])
     assert (bare.level, bare.handlers) == (logging.NOTSET, [])
@@ -77,17 +78,17 @@ def test_a_logger(make_world: MakeWorld, bare: logging.Logger) -> None:
 
 def test_an_adapter_of_a_logger(make_world: MakeWorld) -> None:
     """AP-20: "pass a logger object to use"; what is no bool is one."""
-    logger = logging.Logger("mine", logging.INFO)
+    logger = new_logger(logging.INFO)
     logs = Logs()
     logger.addHandler(logs)
-    adapter = logging.LoggerAdapter(logger, {"node": 1})
+    adapter: Any = logging.LoggerAdapter(logger, {"node": 1})
     world = make_world(logger=adapter)
     assert world.eio.logger is adapter
     world.request("GET", "")
     assert logs.records[0].__dict__["node"] == 1
 
 
-# --------------------------------------------------------------------------------------------------------------- notices
+# ------------------------------------------------------------------------------------------------------------ notices
 
 
 def test_each_kind_of_client_error_is_loud_once(heard: tuple[World, Logs]) -> None:
@@ -126,10 +127,14 @@ def test_rejections_by_the_application(heard: tuple[World, Logs]) -> None:
 def test_a_refused_origin(heard: tuple[World, Logs]) -> None:
     """HD-3: the origin, what was allowed, and which forwarded headers were seen."""
     world, logs = heard
-    headers = {"x_forwarded_proto": "https", "host": "inside:8000"}
-    world.request("GET", POLLING, origin="https://evil.example", **headers)
+    world.request("GET", POLLING, origin="https://evil.example", host="inside:8000", x_forwarded_proto="https")
     line = logs.take("refused origin").getMessage()
-    for part in ("'https://evil.example'", "'http://inside:8000'", "'https://inside:8000'", "'x-forwarded-proto': 'https'"):
+    for part in (
+        "'https://evil.example'",
+        "'http://inside:8000'",
+        "'https://inside:8000'",
+        "'x-forwarded-proto': 'https'",
+    ):
         assert part in line
 
 
@@ -179,7 +184,7 @@ def test_wildcard_with_credentials(heard: tuple[World, Logs]) -> None:
 
 
 def test_notices_count_for_each_server() -> None:
-    logger = logging.Logger("mine", logging.INFO)
+    logger = new_logger(logging.INFO)
     logs = Logs()
     logger.addHandler(logs)
     for _ in range(2):

@@ -124,7 +124,7 @@ async def turns(count: int = 10) -> None:
 def test_an_echo(run: Run, *, async_handlers: bool) -> None:
     """FD-6."""
 
-    async def main(_: AsyncioRuntime) -> None:
+    async def main(runtime: AsyncioRuntime) -> None:
         app = Application(async_handlers=async_handlers)
 
         @app.eio.on("message")
@@ -148,7 +148,7 @@ def test_an_echo(run: Run, *, async_handlers: bool) -> None:
 def test_a_write_that_waits(run: Run) -> None:
     """WS-18: the step's rest goes on in a task; the order holds; cancelling the sender tears nothing."""
 
-    async def main(_: AsyncioRuntime) -> None:
+    async def main(runtime: AsyncioRuntime) -> None:
         app = Application()
         sid, connection, websocket = await app.websocket()
         websocket.drained.clear()
@@ -183,7 +183,7 @@ def test_a_write_that_waits(run: Run) -> None:
 def test_a_write_that_waits_in_vain(run: Run, how: str) -> None:
     """WS-9, SD-1: once, and nothing is left."""
 
-    async def main(_: AsyncioRuntime) -> None:
+    async def main(runtime: AsyncioRuntime) -> None:
         app = Application()
         sid, connection, websocket = await app.websocket()
         websocket.drained.clear()
@@ -200,7 +200,11 @@ def test_a_write_that_waits_in_vain(run: Run, how: str) -> None:
         await turns()
         connection.lost(1006)
         await app.eio.shutdown()
-        reasons = {"lost": Reason.TRANSPORT_CLOSE, "fails": Reason.TRANSPORT_ERROR, "shutdown": Reason.SERVER_DISCONNECT}
+        reasons = {
+            "lost": Reason.TRANSPORT_CLOSE,
+            "fails": Reason.TRANSPORT_ERROR,
+            "shutdown": Reason.SERVER_DISCONNECT,
+        }
         assert app.events == [("disconnect", reasons[how])]
         assert not app.eio.sockets
 
@@ -210,7 +214,7 @@ def test_a_write_that_waits_in_vain(run: Run, how: str) -> None:
 def test_a_request_that_is_cancelled(run: Run) -> None:
     """PG-4, PP-4."""
 
-    async def main(_: AsyncioRuntime) -> None:
+    async def main(runtime: AsyncioRuntime) -> None:
         for method in ("GET", "POST"):
             app = Application()
             sid = await app.polling()
@@ -231,7 +235,7 @@ def test_a_request_that_is_cancelled(run: Run) -> None:
 def test_a_reading_that_is_interrupted(run: Run) -> None:
     """PP-3: the task itself has not been cancelled, and can write its response."""
 
-    async def main(_: AsyncioRuntime) -> None:
+    async def main(runtime: AsyncioRuntime) -> None:
         app = Application()
         sid = await app.polling()
         exchanges = [Exchange("POST", f"polling&sid={sid}", b"4x") for _ in range(2)]
@@ -253,7 +257,7 @@ def test_a_reading_that_is_interrupted(run: Run) -> None:
 def test_one_after_the_other(run: Run) -> None:
     """AP-17, FD-6: across a POST and the WebSocket that follows it."""
 
-    async def main(_: AsyncioRuntime) -> None:
+    async def main(runtime: AsyncioRuntime) -> None:
         app = Application(async_handlers=False)
         release = asyncio.Event()
 
@@ -284,14 +288,19 @@ def test_one_after_the_other(run: Run) -> None:
 def test_pings_and_their_absence(run: Run) -> None:
     """HB-1, HB-4: on the clock of the loop."""
 
-    async def main(_: AsyncioRuntime) -> None:
+    async def main(runtime: AsyncioRuntime) -> None:
         app = Application(ping_interval=0.02, ping_timeout=0.03)
         gone = asyncio.Event()
-        app.eio.on("disconnect", lambda sid, reason: (app.events.append(reason), gone.set()))
+
+        @app.eio.on("disconnect")
+        def disconnect(sid: str, reason: str) -> None:
+            app.events.append(("disconnect", reason))
+            gone.set()
+
         _, connection, websocket = await app.websocket()
         await gone.wait()
         assert websocket.frames[0] == "2"
-        assert app.events == [Reason.PING_TIMEOUT]
+        assert app.events == [("disconnect", Reason.PING_TIMEOUT)]
         connection.lost(None)
         await app.eio.shutdown()
 
@@ -301,7 +310,7 @@ def test_pings_and_their_absence(run: Run) -> None:
 def test_a_shutdown_waits_for_disconnect_handlers(run: Run) -> None:
     """SD-1: also for those that come after a message handler that takes its time."""
 
-    async def main(_: AsyncioRuntime) -> None:
+    async def main(runtime: AsyncioRuntime) -> None:
         app = Application(async_handlers=False)
 
         @app.eio.on("message")
@@ -327,7 +336,7 @@ def test_a_shutdown_waits_for_disconnect_handlers(run: Run) -> None:
 def test_two_shutdowns_at_once(run: Run) -> None:
     """SD-1: a signal and the framework's own hook."""
 
-    async def main(_: AsyncioRuntime) -> None:
+    async def main(runtime: AsyncioRuntime) -> None:
         app = Application()
         sid = await app.polling()
         await app.eio.send(sid, "unfetched")
@@ -337,34 +346,85 @@ def test_two_shutdowns_at_once(run: Run) -> None:
     run(main)
 
 
-def test_a_handler_that_raises_no_exception(run: Run, logs: Logs) -> None:
-    """AP-24: a cancellation out of a message handler ends nothing but itself."""
+def test_a_handler_that_awaits_what_was_cancelled(run: Run, logs: Logs) -> None:
+    """AP-24: that is a failure of its own, and ends nothing else; neither a session nor the task of a reader."""
 
-    async def main(_: AsyncioRuntime) -> None:
+    async def main(runtime: AsyncioRuntime) -> None:
         app = Application()
 
         @app.eio.on("message")
         async def message(sid: str, data: str) -> None:
             app.events.append(("message", data))
-            raise asyncio.CancelledError
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            future.cancel()
+            await future
 
-        sid = await app.polling()
+        _, connection, _ = await app.websocket()
         for async_handlers in (True, False):
             app.eio.async_handlers = async_handlers
-            await app.eio.runner.serve(Exchange("POST", f"polling&sid={sid}", b"4a\x1e4b"))
+            waiting = connection.feed("4a")
+            if waiting is not None:
+                await waiting
             await turns()
-        await app.eio.runner.serve(Exchange("POST", f"polling&sid={sid}", b"1"))
+        connection.feed("1")
+        connection.lost(1000)
         await app.eio.shutdown()
-        assert [event[1] for event in app.events] == ["a", "b", "a", "b", Reason.CLIENT_DISCONNECT]
+        assert [event[1] for event in app.events] == ["a", "a", Reason.CLIENT_DISCONNECT]
 
     run(main)
-    assert logs.records == []
+    for _ in range(2):
+        logs.records.remove(next(record for record in logs.records if "message handler failed" in record.getMessage()))
+
+
+def test_a_connect_handler_that_awaits_what_was_cancelled(run: Run, logs: Logs) -> None:
+    """AP-24, ER-10: rejected."""
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        app = Application()
+
+        @app.eio.on("connect")
+        async def connect(sid: str, environ: dict[str, Any]) -> None:
+            raise asyncio.CancelledError
+
+        exchange = Exchange("GET", "polling")
+        await app.eio.runner.serve(exchange)
+        assert exchange.response is not None
+        assert exchange.response.status == 401
+        assert not app.eio.sockets
+
+    run(main)
+    logs.take("connect handler failed")
+
+
+def test_a_handler_whose_reader_is_cancelled(run: Run) -> None:
+    """AP-24: that passes, and is logged by nobody."""
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        app = Application(async_handlers=False)
+
+        @app.eio.on("message")
+        async def message(sid: str, data: str) -> None:
+            await asyncio.Event().wait()
+
+        _, connection, _ = await app.websocket()
+        waiting = connection.feed("4a")
+        assert waiting is not None
+        reader = asyncio.ensure_future(waiting)
+        await turns()
+        reader.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reader
+        connection.lost(None)
+        await app.eio.shutdown()
+        assert app.events == [("disconnect", Reason.TRANSPORT_CLOSE)]
+
+    run(main)
 
 
 def test_the_disconnect_handler_begins_after_the_message_handler_has_returned(run: Run) -> None:
     """Delivery: also on a loop with eager tasks, where the session closes inside of a sync handler (row FD-8)."""
 
-    async def main(_: AsyncioRuntime) -> None:
+    async def main(runtime: AsyncioRuntime) -> None:
         app = Application(max_buffered_bytes=100, async_handlers=False)
 
         @app.eio.on("message")
@@ -373,7 +433,7 @@ def test_the_disconnect_handler_begins_after_the_message_handler_has_returned(ru
                 app.eio.broadcast([sid], "x" * 200)
             app.events.append(("message", data))
 
-        sid, connection, websocket = await app.websocket()
+        _, connection, websocket = await app.websocket()
         websocket.drained.clear()
         connection.feed("4a")
         await turns()

@@ -94,8 +94,8 @@ def test_a_handler_disconnects_everybody(world: World) -> None:
         await world.eio.disconnect()
 
     clients[0].feed("4now")
-    for client in (*clients, polling):
-        assert world.reasons(client.sid) == [Reason.SERVER_DISCONNECT]
+    for sid in (*(client.sid for client in clients), polling.sid):
+        assert world.reasons(sid) == [Reason.SERVER_DISCONNECT]
     assert get.packets == ["1"]
     assert [client.websocket.codes for client in clients] == [[1000]] * 2
 

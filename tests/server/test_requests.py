@@ -75,7 +75,9 @@ def nested() -> list[Any]:
 
 
 @pytest.mark.parametrize("module", ["json", "orjson"])
-@pytest.mark.parametrize("verdict", [object(), {1, 2}, b"bytes", Odd(), nested()], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    "verdict", [object(), {1, 2}, b"bytes", Odd(), nested()], ids=lambda value: type(value).__name__
+)
 def test_a_rejection_that_json_cannot_carry(make_world: MakeWorld, logs: Logs, verdict: object, module: str) -> None:
     """ER-10: logged, and "Unauthorized"."""
     world = make_world(json=pytest.importorskip(module))
@@ -381,15 +383,19 @@ def test_a_callable_decides_about_origins(make_world: MakeWorld, *, asynchronous
 
     def decide(*args: Any) -> Any:
         asked.append(args)
-        verdict = args[0] == "https://good.example"
+        verdict = bool(args[0] == "https://good.example")
 
         async def later() -> bool:
             return verdict
 
         return later() if asynchronous else verdict
 
-    one = lambda origin: decide(origin)  # noqa: E731 - its signature is what matters
-    two = lambda origin, environ: decide(origin, environ)  # noqa: E731
+    def one(origin: str) -> Any:
+        return decide(origin)
+
+    def two(origin: str, environ: dict[str, Any]) -> Any:
+        return decide(origin, environ)
+
     world = make_world(cors_allowed_origins=two if with_environ else one)
     good = world.request("GET", POLLING, origin="https://good.example")
     assert ("Access-Control-Allow-Origin", "https://good.example") in good.response.headers
@@ -410,6 +416,13 @@ def test_a_callable_for_origins_fails(make_world: MakeWorld, logs: Logs) -> None
     world = make_world(cors_allowed_origins=decide)
     assert world.request("GET", POLLING, origin="https://a\r\nb").code == 3
     assert "\n" not in logs.take("cors_allowed_origins failed").getMessage()
+
+
+def test_a_preflight(make_world: MakeWorld) -> None:
+    """HD-5: it is no error, and no request of a session."""
+    world = make_world(cors_allowed_origins="https://a.example")
+    call = world.request("OPTIONS", POLLING, origin="https://a.example")
+    assert (call.status, call.body) == (204, "")
 
 
 # ----------------------------------------------------------------------------------------------------------- cookies
@@ -757,6 +770,45 @@ def test_a_session_that_closes_before_its_101(any_world: World) -> None:
     world.runtime.advance(0.2)
     assert websocket.aborts == 1
     connection.lost(None)
+
+
+def test_a_session_that_the_application_closes_before_its_101(any_world: World) -> None:
+    """CL-6: who accepts slowly gets everything, and then the close frame."""
+    world = any_world
+    call = world.request("GET", WEBSOCKET, websocket=True)
+    (sid,) = world.eio.sockets
+    world.send(sid, "bye")
+    world.call(world.eio.disconnect(sid))
+    world.runtime.advance(10)
+    websocket = FakeWebSocket()
+    connection = call.offer.opened(websocket)
+    world.runtime.run()
+    assert websocket.frames[1:] == ["4bye"]
+    assert websocket.codes == [1000]
+    connection.lost(1000)
+    assert world.reasons(sid) == [Reason.SERVER_DISCONNECT]
+    world.assert_nothing_left()
+
+
+def test_a_session_that_breaks_before_its_101(any_world: World, logs: Logs) -> None:
+    """CL-18: five seconds pass before there is anything to abort; five more when there is."""
+    world = any_world
+    world.eio._settings.max_buffered_bytes = 10
+    call = world.request("GET", WEBSOCKET, websocket=True)
+    (sid,) = world.eio.sockets
+    world.send(sid, "too much")
+    assert world.reasons(sid) == [Reason.TRANSPORT_ERROR]
+    logs.take("max_buffered_bytes")
+    world.runtime.advance(6)
+    websocket = FakeWebSocket()
+    connection = call.offer.opened(websocket)
+    world.runtime.run()
+    assert websocket.frames == []
+    assert websocket.codes == [1000]
+    world.runtime.advance(5.1)
+    assert websocket.aborts == 1
+    connection.lost(None)
+    world.assert_nothing_left()
 
 
 # ------------------------------------------------------------------------------------------------------------- time

@@ -218,23 +218,24 @@ def test_to_a_session_that_is_closing(world: World, logs: Logs) -> None:
 # ----------------------------------------------------------------------------------------------------------- broadcast
 
 
-def test_a_broadcast(world: World) -> None:
+def test_a_broadcast(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """PL-18, FD-10: encoded once, for polling and WebSocket; unknown and closing sids are skipped; no task."""
     websockets = [world.websocket() for _ in range(3)]
     polling = [world.polling() for _ in range(3)]
     gets = [client.get() for client in polling[:2]]
     closing = world.polling()
     world.call(world.eio.disconnect(closing.sid))
-    sids = [client.sid for client in (*websockets, *polling, closing)]
+    sids = [*(client.sid for client in websockets), *(client.sid for client in polling), closing.sid]
     before = world.runtime.calls.copy()
-    encoded = []
+    encoded: list[Any] = []
 
-    class Data(dict[str, int]):
-        pass
+    class Json:
+        def outgoing(self, value: Any) -> str:
+            encoded.append(value)
+            return '{"a":1}'
 
-    data = Data(a=1)
-    original = world.eio._json.dumps
-    world.eio._json = type("Json", (), {"outgoing": lambda _, value: encoded.append(value) or original(value)})()  # type: ignore[assignment]
+    monkeypatch.setattr(world.eio, "_json", Json())
+    data = {"a": 1}
     world.eio.broadcast(iter(["nobody", *sids]), data)
     assert encoded == [data]
     assert [client.frames for client in websockets] == [['4{"a":1}']] * 3

@@ -205,7 +205,7 @@ def test_transports(make_world: MakeWorld, wish: Any, allowed: str) -> None:
 @pytest.mark.parametrize("wish", ["", [], "webtransport", ["POLLING"]])
 def test_no_transport(make_world: MakeWorld, wish: Any) -> None:
     """AP-2."""
-    with pytest.raises(ValueError, match="^No valid transports provided"):
+    with pytest.raises(ValueError, match=r"^No valid transports provided"):
         make_world(transports=wish)
 
 
@@ -221,13 +221,26 @@ def test_no_transport(make_world: MakeWorld, wish: Any) -> None:
         (["*"], ["*"], "http://else.example", 200, True),
         ("http://else.example", "http://else.example", "http://else.example", 200, True),
         ("http://else.example", "http://else.example", "http://here.example", 400, False),
-        (("http://a.example", "http://b.example"), ["http://a.example", "http://b.example"], "http://b.example", 200, True),
+        (
+            ("http://a.example", "http://b.example"),
+            ["http://a.example", "http://b.example"],
+            "http://b.example",
+            200,
+            True,
+        ),
         ([], [], "http://else.example", 200, False),
     ],
 )
 @pytest.mark.parametrize("later", [False, True])
 def test_origins(
-    make_world: MakeWorld, wish: Any, reads: Any, origin: str, status: int, allowed: bool, *, later: bool  # noqa: FBT001
+    make_world: MakeWorld,
+    wish: Any,
+    reads: Any,
+    origin: str,
+    status: int,
+    allowed: bool,
+    *,
+    later: bool,
 ) -> None:
     """HD-1: given to the constructor, or assigned at run time."""
     world = make_world() if later else make_world(cors_allowed_origins=wish)
@@ -261,7 +274,7 @@ def test_forwarded_headers(make_world: MakeWorld) -> None:
     """HD-1: trust_forwarded."""
     for trust, status in ((True, 200), (False, 400)):
         world = make_world(trust_forwarded=trust)
-        forwarded = {"x_forwarded_proto": "https", "x_forwarded_host": "site.example"}
+        forwarded: Any = {"x_forwarded_proto": "https", "x_forwarded_host": "site.example"}
         call = world.request("GET", POLLING, origin="https://site.example", host="inside:8000", **forwarded)
         assert call.status == status
 
@@ -310,7 +323,7 @@ def test_max_pending_messages_is_one_at_least(make_world: MakeWorld, value: int)
 def test_unknown_arguments_warn_once(make_world: MakeWorld) -> None:
     """AP-1: all of them in one warning, with the nearest name that there is, at the caller's line."""
     make_world()
-    with pytest.warns(UserWarning) as caught:
+    with pytest.warns(UserWarning, match="ignores unknown arguments") as caught:
         AsyncServer("fake", ping_intervall=3, zzz=1, max_pending_message=7, start_service_task=True)
     (warning,) = caught
     assert str(warning.message) == (
@@ -324,8 +337,9 @@ def test_unknown_arguments_warn_once(make_world: MakeWorld) -> None:
 def test_only_arguments_are_suggested(make_world: MakeWorld, name: str) -> None:
     """AP-1: not the names of what is inside."""
     make_world()
-    with pytest.warns(UserWarning) as caught:
-        AsyncServer("fake", **{name: 1})
+    options: Any = {name: 1}
+    with pytest.warns(UserWarning, match="ignores unknown arguments") as caught:
+        AsyncServer("fake", **options)
     for inside in ("'origins'?", "'ping_grace'?", "'kwargs'?", "'return'?"):
         assert inside not in str(caught[0].message)
 

@@ -333,7 +333,7 @@ def test_the_client_goes_while_its_close_waits(any_world: World) -> None:
         *[(code, False, Reason.TRANSPORT_ERROR) for code in (1002, 1003, 1007, 1009, 1010, 1011)],
     ],
 )
-def test_what_the_framework_reports(world: World, code: int | None, error: bool, reason: str) -> None:  # noqa: FBT001
+def test_what_the_framework_reports(world: World, code: int | None, error: bool, reason: str) -> None:
     """CL-10, CL-11, WS-20."""
     client = world.websocket()
     client.leave(code, error=error)

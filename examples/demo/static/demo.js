@@ -33,7 +33,7 @@ function connect() {
     sent: 0,
     received: 0,
     waiting: [], // what was sent and has not come back: echoes keep the order
-    measuring: false,
+    measuring: null, // when the measurement began that is on its way
   };
   beginSteps(transports);
   show("status", "connecting …");
@@ -128,24 +128,23 @@ function receiving({ type, data }) {
 }
 
 function message(data) {
-  if (typeof data === "string" && data.startsWith("{")) {
-    const known = JSON.parse(data);
-    if ("rtt" in known) return measured(known);
-    if ("clients" in known) return show("clients", known.clients);
-  }
-  echoed(data);
+  const known = parse(data);
+  const [awaited] = session.waiting;
+  if (known?.server && known.rtt === session.measuring) measured(known);
+  else if (known?.clients && !(awaited && same(awaited.data, data))) show("clients", known.clients);
+  else echoed(data);
 }
 
 /** The round trip, four times a second; what the server knows about us rides along. */
 function measure() {
   const now = performance.now();
-  if (!session?.opened || session.measuring || now - session.opened < MEASURE_EVERY) return;
-  session.measuring = true;
+  if (!session?.opened || session.measuring !== null || now - session.opened < MEASURE_EVERY) return;
+  session.measuring = now;
   session.socket.send(JSON.stringify({ rtt: now, transport: session.socket.transport.name }));
 }
 
 function measured({ rtt, transport, server }) {
-  session.measuring = false;
+  session.measuring = null;
   const took = performance.now() - rtt;
   if (transport === session.socket.transport.name) { // otherwise it changed on the way
     chart.add(took, transport);
@@ -188,17 +187,22 @@ function echoed(data = "") {
 }
 
 function same(a, b) {
-  if (typeof a === "string" || typeof b === "string") return a === b || normal(a) === normal(b);
+  if (a === b) return true;
+  if (typeof a === "string" || typeof b === "string") {
+    // JSON comes back without its spaces: the server's application received an object, and sent one.
+    return parse(a) !== null && JSON.stringify(parse(a)) === JSON.stringify(parse(b));
+  }
   const [x, y] = [new Uint8Array(a), new Uint8Array(b)];
   return x.length === y.length && x.every((byte, index) => byte === y[index]);
 }
 
-/** JSON comes back without its spaces: the server's application received an object, and sent one. */
-function normal(text) {
+/** The object or array that a text is as JSON, or null. */
+function parse(text) {
+  if (typeof text !== "string" || !/^[{[]/.test(text)) return null;
   try {
-    return JSON.stringify(JSON.parse(text));
+    return JSON.parse(text);
   } catch {
-    return text;
+    return null;
   }
 }
 

@@ -47,7 +47,8 @@ export class RouteMap {
     }
     const between = this.between();
     const routes = { polling: route(between, -1), websocket: route(between, 1) };
-    for (const way of ["polling", "websocket"]) this.drawWay(context, way, routes[way], between, colours);
+    const dimFirst = Object.keys(routes).sort((a, b) => this.light[a] - this.light[b]);
+    for (const way of dimFirst) this.drawWay(context, way, routes[way], between, colours);
     this.packets = this.packets.filter((packet) => now - packet.start < JOURNEY);
     for (const packet of this.packets) {
       if (packet.start <= now) drawPacket(context, packet, routes[packet.way], colours, now);

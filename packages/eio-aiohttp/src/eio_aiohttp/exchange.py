@@ -114,7 +114,7 @@ class Exchange:
                         pass
         except (Disconnected, TimeoutError):
             self._aiohttp.protocol.force_close()
-        return self._response or web.Response()
+        return web.Response() if self._response is None else self._response
 
     def websocket_problem(self) -> Response | None:
         """See :class:`eio_server.integration.Exchange`: Connection, Sec-WebSocket-Version and -Key (row WS-11)."""

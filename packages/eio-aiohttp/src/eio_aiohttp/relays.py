@@ -103,9 +103,9 @@ class Watch(Relay):
 class Cork(Relay):
     """Holds what is written in answer to data that just arrived, and writes it as one piece in the same loop turn.
 
-    It is the transport of a WebSocket for aiohttp, and passes on whatever it does not know itself. A client that sends
-    several messages at once gets its answers by one system call, where aiohttp alone makes one for each: that is half of
-    the whole cost of an echo. Nothing else is ever held.
+    aiohttp takes it for the transport of its WebSocket; what it does not know it passes on. A client that sends several
+    messages at once gets its answers by one system call, where aiohttp alone makes one for each, which is half of the
+    cost of an echo. Nothing else is ever held.
     """
 
     __slots__ = ("_held", "_loop", "_size", "_transport", "is_closing")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from eio_server.runner import Runner
 
-from .asgi import ASGIApplication, Receive, Scope, Send
+from .asgi import ASGIApplication, Receive, Scope, Send, path_below_mount
 from .integration import integration
 from .lifespan import Lifespan
 from .signals import StopSignals
@@ -75,7 +75,9 @@ class ASGIApp:
 
     def _is_ours(self, scope: Scope) -> bool:
         prefix = self.engineio_path
-        return prefix is None or any((path + "/").startswith(prefix) for path in _paths(scope))
+        if prefix is None:
+            return True
+        return any((path + "/").startswith(prefix) for path in (scope["path"], path_below_mount(scope)))
 
     async def not_found(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what nobody serves (rows SD-6, IN-4)."""
@@ -125,16 +127,3 @@ async def _call(function: Callable[[], Any] | None) -> None:
         result = function()
         if inspect.isawaitable(result):
             await result
-
-
-def _paths(scope: Scope) -> Iterator[str]:
-    """The path as it came, and what is left of it below where we are mounted (row IN-6)."""
-    path: str = scope["path"]
-    yield path
-    root_path = scope.get("root_path", "").rstrip("/")
-    if root_path and path.startswith(root_path + "/"):
-        yield path[len(root_path) :]
-    # Starlette: of the root path the proxy's part, which the path lacks, and the mount's, which it has.
-    mount = root_path.removeprefix(scope.get("app_root_path", "").rstrip("/"))
-    if mount and mount != root_path and path.startswith(mount + "/"):
-        yield path[len(mount) :]

@@ -1,4 +1,4 @@
-"""The few types of ASGI, a receive() that takes messages back, and which event loop it is."""
+"""ASGI without Engine.IO: its few types, headers and paths, and which event loop it is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-__all__ = ["ASGIApplication", "Inbox", "Message", "Receive", "Scope", "Send", "encode_headers", "in_trio"]
+__all__ = [
+    "ASGIApplication",
+    "Inbox",
+    "Message",
+    "Receive",
+    "Scope",
+    "Send",
+    "encode_headers",
+    "in_trio",
+    "path_below_mount",
+]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -19,19 +29,16 @@ ASGIApplication = Callable[[Scope, Receive, Send], Awaitable[None]]
 class Inbox:
     """The ``receive`` of a connection, to which messages can be given back: they come first then."""
 
-    __slots__ = ("_back", "_receive")
+    __slots__ = ("_back", "receive_new")
 
     def __init__(self, receive: Receive) -> None:
-        self._receive = receive
+        self.receive_new = receive
+        """Receives what nobody has seen yet."""
         self._back: deque[Message] | None = None
 
     async def receive(self) -> Message:
         """The next message."""
-        return self._back.popleft() if self._back else await self._receive()
-
-    async def look_ahead(self) -> Message:
-        """The next message that nobody has seen yet."""
-        return await self._receive()
+        return self._back.popleft() if self._back else await self.receive_new()
 
     def give_back(self, message: Message) -> None:
         """Have a message received again, after those that were given back before."""
@@ -41,12 +48,27 @@ class Inbox:
 
     def fastest(self) -> Receive:
         """What to receive with from now on, when nothing will be given back any more."""
-        return self.receive if self._back else self._receive
+        return self.receive if self._back else self.receive_new
 
 
 def encode_headers(headers: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
     """Headers as ASGI has them: names in lower case, latin-1."""
     return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+
+
+def path_below_mount(scope: Scope) -> str:
+    """The path without what is in front of where we are mounted (row IN-6).
+
+    Some servers and frameworks leave ``root_path`` in the path, some take it off. Starlette leaves in what it mounted,
+    but its ``root_path`` also begins with a proxy's part that the path may lack.
+    """
+    path: str = scope["path"]
+    root = scope.get("root_path", "").rstrip("/")
+    mount = root.removeprefix(scope.get("app_root_path", "").rstrip("/"))
+    for prefix in (root, mount):
+        if prefix and (path == prefix or path.startswith(prefix + "/")):
+            return path[len(prefix) :]
+    return path
 
 
 def in_trio() -> bool:

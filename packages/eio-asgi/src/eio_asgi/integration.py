@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import warnings
 from typing import Any
 from weakref import WeakSet
@@ -13,7 +12,7 @@ from eio_server.integration import register
 from eio_server.runtime import Runtime
 
 from .asgi import Receive, Scope, Send, in_trio
-from .exchange import LOST, Exchange
+from .exchange import Exchange
 from .websocket import carry
 
 __all__ = ["AsgiIntegration", "integration"]
@@ -55,6 +54,7 @@ class AsgiIntegration:
         if not exchange.request.websocket:
             try:
                 await runner.serve(exchange)
+                await exchange.end()
             finally:
                 exchange.over()
             return
@@ -64,9 +64,8 @@ class AsgiIntegration:
             receive = exchange.inbox.fastest()
             del exchange, scope, args, kwargs  # a WebSocket lives long, and what was asked at its start need not
             await carry(offer, runner.runtime, receive, send)
-        elif not exchange.answered:  # the client is gone; some servers complain of a handshake without an end
-            with contextlib.suppress(*LOST):
-                await send({"type": "websocket.close"})
+        else:
+            await exchange.end()
 
     def check_compression(self, server: AsyncServer) -> None:
         """Warn once that nothing here can compress WebSocket messages (row WS-15)."""

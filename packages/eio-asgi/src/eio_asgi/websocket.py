@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from eio_server.integration import Disconnected, Offer
-from eio_server.runtime import Runtime, Scope
+from eio_server.integration import Connection, Disconnected, Offer
+from eio_server.runtime import Event, Runtime, Scope
 
 from .asgi import Receive, Send, encode_headers
 from .exchange import LOST
@@ -12,13 +12,28 @@ __all__ = ["WebSocket", "carry"]
 
 
 class WebSocket:
-    """See :class:`eio_server.integration.WebSocket`."""
+    """See :class:`eio_server.integration.WebSocket`.
 
-    __slots__ = ("_reading", "_send")
+    It is read by the task of the request, and written and closed by others. While it is being closed nobody receives:
+    granian loses the close frame otherwise. After that it is read to its end, so that the server finishes the close
+    handshake in its own way. Neither a close nor an abort cancels an application's handler that the reader runs.
+    """
 
-    def __init__(self, send: Send, reading: Scope) -> None:
+    __slots__ = ("_closed", "_delivering", "_ending", "_let_go", "_reading", "_receive", "_runtime", "_send", "_stopped")
+
+    def __init__(self, runtime: Runtime, receive: Receive, send: Send) -> None:
+        self._runtime = runtime
+        self._receive = receive
         self._send = send
-        self._reading = reading
+        self._reading: Scope | None = runtime.scope()
+        """What to cancel for the reader to come out of receive()."""
+        self._delivering = False
+        """The reader is not in receive(), but runs a handler."""
+        self._ending = False
+        self._let_go = False
+        # Made by a close: the reader has stopped, the close frame was sent.
+        self._stopped: Event | None = None
+        self._closed: Event | None = None
 
     async def write(self, frame: str | bytes) -> None:
         """See :class:`eio_server.integration.WebSocket`. Nothing but the server's send, whose errors it translates."""
@@ -32,19 +47,77 @@ class WebSocket:
 
     async def close(self, code: int) -> None:
         """See :class:`eio_server.integration.WebSocket`."""
+        self._stopped, self._closed = self._runtime.event(), self._runtime.event()
+        receiving = self._reading is not None and not self._delivering
+        self._interrupt()
         try:
-            try:
-                await self._send({"type": "websocket.close", "code": code})
-            except LOST:
-                raise
-            except Exception:  # daphne's bare one: it sends no code below 3000 but this (row WS-22)
-                await self._send({"type": "websocket.close", "code": 1000})
+            if receiving:
+                await self._stopped.wait()
+            await self._send_close(code)
         except LOST as error:
+            self.abort()
             raise Disconnected from error
+        finally:
+            self._closed.set()
+
+    async def _send_close(self, code: int) -> None:
+        try:
+            await self._send({"type": "websocket.close", "code": code})
+        except LOST:
+            raise
+        except Exception:  # daphne's bare one: it sends no code below 3000 but this (row WS-22)
+            await self._send({"type": "websocket.close", "code": 1000})
 
     def abort(self) -> None:
         """See :class:`eio_server.integration.WebSocket`. We let go; the socket is the server's affair."""
-        self._reading.cancel()
+        self._let_go = True
+        self._interrupt()
+
+    def _interrupt(self) -> None:
+        self._ending = True
+        if self._reading is not None and not self._delivering:
+            self._reading.cancel()
+
+    async def read(self, connection: Connection) -> int | None:
+        """Feed the connection until the WebSocket ends; the close code, if any came."""
+        receive, feed = self._receive, connection.feed
+        assert self._reading is not None, "read once"
+        try:
+            with self._reading:
+                while not self._ending:
+                    message = await receive()
+                    if message["type"] != "websocket.receive":
+                        code: int | None = message.get("code")
+                        return code
+                    frame = message.get("text")
+                    if frame is None:
+                        frame = message.get("bytes")
+                        if frame is None:
+                            continue
+                        if type(frame) is not bytes:
+                            frame = bytes(frame)
+                    waiting = feed(frame)
+                    if waiting is not None:
+                        self._delivering = True
+                        await waiting
+                        self._delivering = False
+        finally:
+            self._reading = None
+            if self._stopped is not None:
+                self._stopped.set()
+        return await self._read_rest()
+
+    async def _read_rest(self) -> int | None:
+        """It was closed by us: nothing more is fed, and abort() ends this."""
+        with self._runtime.scope() as self._reading:
+            if self._closed is not None:
+                await self._closed.wait()
+            while not self._let_go:
+                message = await self._receive()
+                if message["type"] != "websocket.receive":
+                    code: int | None = message.get("code")
+                    return code
+        return None
 
 
 async def carry(offer: Offer, runtime: Runtime, receive: Receive, send: Send) -> None:
@@ -59,26 +132,12 @@ async def carry(offer: Offer, runtime: Runtime, receive: Receive, send: Send) ->
         offer.failed()
         raise
 
-    with runtime.scope() as reading:
-        connection = offer.opened(WebSocket(send, reading))
-        code: int | None = None
-        try:
-            while True:
-                message = await receive()
-                if message["type"] != "websocket.receive":
-                    code = message.get("code")
-                    break
-                frame = message.get("text")
-                if frame is None:
-                    frame = message.get("bytes")
-                    if frame is None:
-                        continue
-                    if type(frame) is not bytes:
-                        frame = bytes(frame)
-                waiting = connection.feed(frame)
-                if waiting is not None:
-                    await waiting
-        except OSError:
-            pass
-        finally:
-            connection.lost(code)
+    websocket = WebSocket(runtime, receive, send)
+    connection = offer.opened(websocket)
+    code = None
+    try:
+        code = await websocket.read(connection)
+    except OSError:
+        pass
+    finally:
+        connection.lost(code)

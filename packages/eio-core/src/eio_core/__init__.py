@@ -22,7 +22,8 @@ raise. So the whole protocol can be embedded anywhere and tested in milliseconds
    one, it is the application's. Write by *pulling*: one writer at a time for each link takes
    :meth:`Engine.take_frames` until the list is empty, then looks at ``link.closing``; if that is a code, call
    :meth:`Engine.link_closing` and close the WebSocket with it. Do so after the link was opened, after a
-   ``receive_frame`` that returned None, when a call returns the link, and on its ``Write``.
+   ``receive_frame`` that returned None, when a call returns the link, and on its ``Write``. If its writer is stuck in a
+   write then, call ``link_closing`` all the same: the peer's five seconds run from there.
 
 5. **Effects.** After *every* call take what lies in ``engine.effects``, in order, after the messages which that call
    returned: :class:`Write` a connection, :class:`Abort` one, tell the application that a session :class:`Closed`.

@@ -104,12 +104,7 @@ class Engine:
         if session.life is Life.CLOSED:  # the application knows it as accepted: it must learn of its end too
             self.effects.append(Closed(session, session.reason or Reason.SERVER_DISCONNECT))
             return self.refuse(handshake, "CLOSED_WHILE_OPENING")
-        packet = self._open_packet(session)
-        if session.outbox is None:
-            session.put(packet)
-        else:
-            session.outbox.insert(0, packet)
-            session.queued += len(packet) + PACKET_OVERHEAD
+        session.put_first(self._open_packet(session))
         self.sessions[session.sid] = session
         heartbeat.start(self, session, now)
         ending = session.life is Life.CLOSING

@@ -47,7 +47,8 @@ def ping_due(engine: Engine, session: Session, when: float, now: float) -> None:
     if settings.monitor_clients:
         engine.deadlines.set(Due.PONG, session, now + settings.ping_timeout, settings.ping_timeout)
     if session.life is Life.OPEN:  # closing: nothing is sent any more, but the time runs (row HB-10)
-        session.put(packets.PING)
+        # First: a client that fetches a long queue under our own limits must not time out behind it (row HB-9).
+        session.put_first(packets.PING)
         outbox.wake(engine, session)
 
 

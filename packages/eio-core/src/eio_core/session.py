@@ -93,12 +93,9 @@ class Session:
         """``polling`` or ``websocket``; ``polling`` until an upgrade is complete (row AP-12)."""
         return "websocket" if self.route is Route.WEBSOCKET else "polling"
 
-    def put(self, packet: Outgoing) -> None:
-        """Append to the outbox."""
-        if self.outbox is None:
-            self.outbox = [packet]
-        else:
-            self.outbox.append(packet)
+    def put_first(self, packet: Outgoing) -> None:
+        """Put before everything else in the outbox."""
+        self.outbox = [packet, *(self.outbox or ())]
         self.queued += size_of(packet)
 
     def take(self, most: int) -> list[Outgoing]:

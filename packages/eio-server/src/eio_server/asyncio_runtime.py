@@ -19,6 +19,8 @@ from .runtime import Event, Scope
 __all__ = ["AsyncioRuntime"]
 
 EAGER = sys.version_info >= (3, 12)
+GRACE = 1.0
+"""Seconds that a cancelled task has to end."""
 
 _logger = logging.getLogger("eio_server")
 
@@ -107,7 +109,7 @@ class AsyncioRuntime:
         while tasks := self._others():
             for task in tasks:
                 task.cancel()
-            _, stubborn = await asyncio.wait(tasks, timeout=1.0)
+            _, stubborn = await asyncio.wait(tasks, timeout=GRACE)
             if stubborn:
                 break
 

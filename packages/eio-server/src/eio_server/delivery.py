@@ -239,7 +239,10 @@ class Socket:
                     self._runner.spawn(self._disconnect())
 
     async def _fewer_running(self) -> None:
-        """Wait until another handler may be started; not where no more is to be, for they may wait for the disconnect."""
+        """Wait until another handler may be started.
+
+        Not where no more are to be: those that run may wait for the disconnect, which comes after this.
+        """
         while self._running >= self._runner.max_pending_messages and self.core.reason is not Reason.SERVER_DISCONNECT:
             if self._room is None:
                 self._room = self._runner.runtime.event()

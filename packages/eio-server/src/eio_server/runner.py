@@ -392,8 +392,7 @@ class Runner:
 
     def forget(self, socket: Socket) -> None:
         """The application cannot see this socket any more; it and its session let go of each other."""
-        if self.sockets.get(socket.sid) is socket:
-            del self.sockets[socket.sid]
+        del self.sockets[socket.sid]
         socket.core.handle = None
 
     async def shutdown(self, timeout: float) -> None:

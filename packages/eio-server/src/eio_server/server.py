@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
 from eio_core import (
     ANY_ORIGIN,
@@ -164,7 +164,9 @@ class AsyncServer:
         self.runner = Runner(self, self._settings, self.logger)
         """What integrations hand their requests to."""
         if max_pending_messages < 1:
-            raise ValueError(f"max_pending_messages is 1 or more, else nothing is ever read, not {max_pending_messages!r}")
+            raise ValueError(
+                f"max_pending_messages is 1 or more, else nothing is ever read, not {max_pending_messages!r}"
+            )
         self.runner.max_pending_messages = max_pending_messages
         self.runner.websocket_compression = websocket_compression
         self.async_handlers = async_handlers
@@ -255,7 +257,11 @@ class AsyncServer:
 
     # -------------------------------------------------------------------------------------------------- handlers
 
-    def on(self, event: str, handler: Handler | None = None) -> Any:
+    @overload
+    def on(self, event: str, handler: None = None) -> Callable[[Handler], Handler]: ...
+    @overload
+    def on(self, event: str, handler: Handler) -> Handler: ...
+    def on(self, event: str, handler: Callable[..., Any] | None = None) -> Callable[..., Any]:
         """Register an event handler, as a method or as a decorator.
 
         ``connect(sid, environ)``: None or True accepts; False, any other value or an exception rejects the client

@@ -5,7 +5,7 @@
 :class:`Clock`        virtual time, which jumps to the next deadline
 :class:`Client`       the client's side of the protocol, without I/O
 :class:`Server`       the integrator of an engine in its plainest form, with an :class:`Application` on top
-:class:`Recorder`     what happened, for assertions and in the language of transcripts
+:class:`Recorder`     what happened, for assertions and in the language of transcripts; an :class:`Observer`
 :func:`replay`        runs a transcript: a dialogue as text
 ====================  =============================================================================================
 
@@ -30,7 +30,7 @@ from .client import (
 )
 from .clock import Clock, Timer
 from .network import Network, Peer
-from .recorder import Recorder
+from .recorder import Observer, Recorder
 from .server import Application, Exchange, Server, Socket
 from .transcript import TranscriptError, replay, scenes
 from .wires import HttpWire, SocketWire, Wire
@@ -48,6 +48,7 @@ __all__ = [
     "HangUp",
     "HttpWire",
     "Network",
+    "Observer",
     "Opened",
     "Peer",
     "Received",

@@ -29,7 +29,7 @@ from eio_core import Engine, Settings
 
 from .client import Client, ClientState, Dial, Ended, Fetch, HangUp, Received, Transmit
 from .clock import Clock
-from .recorder import Recorder
+from .recorder import Observer, Recorder
 from .server import Application, Server
 from .wires import HttpWire, SocketWire, Wire
 
@@ -240,9 +240,9 @@ class _Server(Server):
     """A server whose event loop can stall."""
 
     def __init__(
-        self, engine: Engine, clock: Clock, application: Application | None, recorder: Recorder | None
+        self, engine: Engine, clock: Clock, application: Application | None, observer: Observer | None
     ) -> None:
-        super().__init__(engine, clock, application, recorder)
+        super().__init__(engine, clock, application, observer)
         self.stalled_until = 0.0
         self._waiting: list[tuple[Callable[..., None], tuple[object, ...]]] = []
 

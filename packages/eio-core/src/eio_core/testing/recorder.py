@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .clock import Clock
     from .server import Exchange
 
-__all__ = ["Recorder", "default_query"]
+__all__ = ["Observer", "Recorder", "default_query"]
 
 
 ORIGINS: Final = {"same": SAME_ORIGIN, "any": ANY_ORIGIN, "off": NO_CORS}
@@ -38,7 +38,50 @@ def default_query(request: Request, sid: str | None) -> str:
     return query if sid is None else f"{query}&sid={sid}"
 
 
-class Recorder:
+class Observer:
+    """Is told by a server everything that happens, and does nothing about it: override what is wanted."""
+
+    def request(self, exchange: Exchange, sid: str | None) -> None:
+        """A request arrived; ``sid`` is the latest session of its client."""
+
+    def body(self, exchange: Exchange, body: bytes) -> None:
+        """The body of a POST arrived."""
+
+    def frame(self, exchange: Exchange, frame: str | bytes) -> None:
+        """A WebSocket message arrived."""
+
+    def closed(self, exchange: Exchange, code: int) -> None:
+        """A close frame arrived."""
+
+    def lost(self, exchange: Exchange, *, error: bool) -> None:
+        """A connection is gone."""
+
+    def response(self, exchange: Exchange, response: Response) -> None:
+        """A response is sent."""
+
+    def accepted(self, exchange: Exchange) -> None:
+        """A WebSocket is accepted."""
+
+    def frames(self, exchange: Exchange, frames: list[str | bytes]) -> None:
+        """WebSocket messages are sent."""
+
+    def closing(self, exchange: Exchange, code: int) -> None:
+        """A close frame is sent."""
+
+    def aborted(self, exchange: Exchange) -> None:
+        """A connection is dropped."""
+
+    def event(self, event: str, session: Session, data: str | bytes | None = None) -> None:
+        """The application is told something: ``message`` with the message, ``disconnect`` with the reason ..."""
+
+    def action(self, action: str, session: Session | None = None, data: object = None) -> None:
+        """The application does something: ``send``, ``close``, ``shutdown`` ..."""
+
+    def decision(self, decision: str, session: Session, body: bytes | None = None) -> None:
+        """The application decides a handshake: ``accept`` or ``reject``."""
+
+
+class Recorder(Observer):
     """The record of one engine.
 
     :param clock: tells when things happen.

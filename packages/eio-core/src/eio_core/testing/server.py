@@ -34,7 +34,7 @@ from eio_core import (
 )
 
 from .clock import Clock
-from .recorder import Recorder
+from .recorder import Observer
 
 __all__ = ["Application", "Exchange", "Server", "Socket"]
 
@@ -105,8 +105,8 @@ class Server:
 
     :param engine: its effects are carried out here and nowhere else.
     :param clock: the time.
-    :param application: who is told.
-    :param recorder: who writes it down.
+    :param application: who is told what concerns it.
+    :param observer: who is told everything, such as a :class:`~eio_core.testing.recorder.Recorder`.
     """
 
     def __init__(
@@ -114,12 +114,12 @@ class Server:
         engine: Engine,
         clock: Clock,
         application: Application | None = None,
-        recorder: Recorder | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.engine = engine
         self.clock = clock
         self.application = Application() if application is None else application
-        self.recorder = recorder
+        self.observer = Observer() if observer is None else observer
         self.sids: dict[str, str] = {}
         """The id of the latest session of each client."""
         self.generate_id: Callable[[Exchange], str] = self._generate_id
@@ -142,8 +142,7 @@ class Server:
 
     def receive_request(self, exchange: Exchange) -> None:
         """A request arrived: its method, its query and its headers."""
-        if self.recorder is not None:
-            self.recorder.request(exchange, self.sids.get(exchange.client))
+        self.observer.request(exchange, self.sids.get(exchange.client))
         self._inside = True
         answer = self.engine.receive_request(exchange.request, self.clock.now)
         if isinstance(answer, Response):
@@ -165,8 +164,7 @@ class Server:
             return
         self._served[exchange] = session
         self._deciding[session] = exchange
-        if self.recorder is not None:
-            self.recorder.event("connect", session)
+        self.observer.event("connect", session)
         verdict = self.application.connect(session)
         if verdict is True:
             self.accept(session)
@@ -175,8 +173,7 @@ class Server:
 
     def accept(self, session: Session) -> None:
         """The application accepts a handshake."""
-        if self.recorder is not None:
-            self.recorder.decision("accept", session)
+        self.observer.decision("accept", session)
         exchange = self._deciding.pop(session)
         here = self._served.pop(exchange, None) is not None
         answer = self.engine.accept(session, self.clock.now)
@@ -195,8 +192,7 @@ class Server:
 
     def reject(self, session: Session, body: bytes | None = None) -> None:
         """The application rejects a handshake, with a body in JSON."""
-        if self.recorder is not None:
-            self.recorder.decision("reject", session, body)
+        self.observer.decision("reject", session, body)
         exchange = self._deciding.pop(session)
         refusal = self.engine.reject(session) if body is None else self.engine.reject(session, body)
         if self._served.pop(exchange, None) is not None:
@@ -205,8 +201,7 @@ class Server:
 
     def receive_body(self, exchange: Exchange, body: bytes) -> None:
         """The body of a POST arrived, as much of it as its limit lets an integrator read, and one byte more."""
-        if self.recorder is not None:
-            self.recorder.body(exchange, body)
+        self.observer.body(exchange, body)
         post = self._served.get(exchange)
         if not isinstance(post, Post):  # it was answered without
             return
@@ -227,16 +222,14 @@ class Server:
         for data in messages:
             if was_open and session.life is not Life.OPEN:  # closed by the handler of the message before (row CL-14)
                 return
-            if self.recorder is not None:
-                self.recorder.event("message", session, data)
+            self.observer.event("message", session, data)
             self.application.message(session, data)
 
     # -------------------------------------------------------------------------------------------- step 4: WebSockets
 
     def receive_frame(self, socket: Socket, frame: str | bytes) -> None:
         """A whole message arrived on a WebSocket."""
-        if self.recorder is not None:
-            self.recorder.frame(socket, frame)
+        self.observer.frame(socket, frame)
         link = self._served.get(socket)
         if not isinstance(link, Link):
             return
@@ -253,16 +246,16 @@ class Server:
 
     def receive_close(self, socket: Socket, code: int) -> None:
         """A close frame arrived, the first one or the answer to ours, and the WebSocket is gone with it."""
-        if self.recorder is not None and socket in self._served:
-            self.recorder.closed(socket, code)
+        if socket in self._served:
+            self.observer.closed(socket, code)
         self._lose(socket, error=code in _BROKEN)
 
     # ------------------------------------------------------------------------------------------------ step 6: losses
 
     def connection_lost(self, exchange: Exchange, *, error: bool = False) -> None:
         """A connection is gone, or what was written to it could not be; it does not matter if it was done with."""
-        if self.recorder is not None and exchange in self._served:
-            self.recorder.lost(exchange, error=error)
+        if exchange in self._served:
+            self.observer.lost(exchange, error=error)
         self._lose(exchange, error=error)
 
     def _lose(self, exchange: Exchange, *, error: bool) -> None:
@@ -306,8 +299,7 @@ class Server:
         :raises SessionClosed, TypeError, ValueError: see :meth:`eio_core.Engine.send`.
         """
         session = self.session(session)
-        if self.recorder is not None:
-            self.recorder.action("send", session, data)
+        self.observer.action("send", session, data)
         connection = self.engine.send(session, data)
         if connection is not None:
             if not self._dirty:
@@ -318,22 +310,19 @@ class Server:
     def close(self, session: Session | str) -> None:
         """Close a session: what is buffered is delivered first."""
         session = self.session(session)
-        if self.recorder is not None:
-            self.recorder.action("close", session)
+        self.observer.action("close", session)
         self.engine.close(session, self.clock.now)
         self._settle_outside()
 
     def shutdown(self, timeout: float = 5.0) -> None:
         """Refuse new handshakes, tell every client, and give them so many seconds to fetch the rest."""
-        if self.recorder is not None:
-            self.recorder.action("shutdown", data=timeout)
+        self.observer.action("shutdown", data=timeout)
         self.engine.shutdown(self.clock.now, timeout)
         self._settle_outside()
 
     def cut(self) -> None:
         """End whatever is left."""
-        if self.recorder is not None:
-            self.recorder.action("cut")
+        self.observer.action("cut")
         self.engine.cut()
         self._settle_outside()
 
@@ -365,22 +354,18 @@ class Server:
         if isinstance(effect, Write):
             self._write(effect.connection)
         elif isinstance(effect, Closed):
-            if self.recorder is not None:
-                self.recorder.event("disconnect", effect.session, effect.reason)
+            self.observer.event("disconnect", effect.session, effect.reason)
             self.application.disconnect(effect.session, effect.reason)
         elif isinstance(effect, Abort):
             socket = effect.link.handle
             if socket in self._served:
-                if self.recorder is not None:
-                    self.recorder.aborted(socket)
+                self.observer.aborted(socket)
                 socket.abort()
         elif isinstance(effect, Upgraded):
-            if self.recorder is not None:
-                self.recorder.event("upgrade", effect.session)
+            self.observer.event("upgrade", effect.session)
             self.application.upgraded(effect.session)
         elif isinstance(effect, Drained):
-            if self.recorder is not None:
-                self.recorder.event("drain", effect.session)
+            self.observer.event("drain", effect.session)
             self.application.drained(effect.session)
 
     # ------------------------------------------------------------------------------------------------------- writing
@@ -415,26 +400,22 @@ class Server:
     def _pump(self, socket: Socket, link: Link) -> None:
         """The one writer of a WebSocket: take, write, take again; then close it, if it is to be closed."""
         while socket not in self._writing and (frames := self.engine.take_frames(link)):
-            if self.recorder is not None:
-                self.recorder.frames(socket, frames)
+            self.observer.frames(socket, frames)
             if not socket.write(frames):
                 self._writing.add(socket)
         if link.closing is not None and link not in self._hanging_up:
             # Even while a write is stuck: a peer that reads nothing must not keep the connection for ever (row CL-18).
             self._hanging_up.add(link)
             self.engine.link_closing(link, self.clock.now)
-            if self.recorder is not None:
-                self.recorder.closing(socket, link.closing)
+            self.observer.closing(socket, link.closing)
             socket.close(link.closing)
 
     def _accept_socket(self, socket: Socket, headers: Headers) -> None:
-        if self.recorder is not None:
-            self.recorder.accepted(socket)
+        self.observer.accepted(socket)
         socket.accept(headers)
 
     def _respond(self, exchange: Exchange, response: Response) -> bool:
-        if self.recorder is not None:
-            self.recorder.response(exchange, response)
+        self.observer.response(exchange, response)
         return exchange.respond(compressed(response))
 
     def _response_written(self, exchange: Exchange, connection: Poll | Post | Session) -> None:

@@ -31,7 +31,8 @@ What comes from outside::
     > a close 1000          a close frame on it, the first or the second
     > a lost                it is gone; "failed": it broke, or could not be written
     > a GET lost            the connection of a request is gone
-    > a stuck               a takes nothing of what is written to it from now on; until "> a reads"
+    > a stuck               a takes nothing of what is written to it from now on, until "> a reads"
+    > a takes               it takes what has been written, and no more
     > a#2 GET               another connection of the same client
 
     ! send a hello          the application sends; so "! close a", "! shutdown 5.0", "! cut", "! reopen"
@@ -285,8 +286,11 @@ class _Player:
             self._arrive_http(name, word, rest, headers)
         elif word == "stuck":
             self.stuck[name] = []
-        elif word == "reads":
-            for exchange in self.stuck.pop(name):
+        elif word in ("takes", "reads"):
+            written = self.stuck.pop(name)
+            if word == "takes":
+                self.stuck[name] = []
+            for exchange in written:
                 self.server.written(exchange)
         else:
             self._arrive_on_socket(self.connections[f"{name} WS"], what)
