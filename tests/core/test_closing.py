@@ -10,6 +10,7 @@ from eio_core import (
     Channel,
     Closed,
     Effect,
+    Handshake,
     Life,
     Link,
     LocalProtocolError,
@@ -242,6 +243,8 @@ def test_an_overflow_in_the_connect_handler() -> None:
             driver.engine.send(session, "a" * 100)
         assert session.life is Life.CLOSED
         assert driver.effects() == []
+        handshake = expect(Handshake, driver.request(POLLING))
+        assert refused(driver.engine.open(handshake, "s")) == (400, 3, "ID_GENERATION_ERROR")  # still its own
         if decision == "accept":
             assert refused(driver.engine.accept(session, 0.0)) == (400, 3, "CLOSED_WHILE_OPENING")
             assert driver.effects() == [Closed(session, Reason.TRANSPORT_ERROR)]

@@ -371,7 +371,8 @@ def test_operations(operations: list[tuple[int, int, str]]) -> None:
         chaos.look()
     chaos.driver.engine.cut()
     chaos.look()
-    assert chaos.driver.engine.sessions == chaos.driver.engine.opening == {}
+    assert chaos.driver.engine.sessions == {}
+    assert all(session.life is Life.CLOSED for session in chaos.driver.engine.opening.values())
     for thing in chaos.things:
         if isinstance(thing, Session) and thing in chaos.accepted:
             assert thing.life is Life.CLOSED

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from eio_core import Closed, Drained, Life, Link, Poll, Reason, Session, Write
 
-from .helpers import Driver
+from .helpers import Driver, expect
 
 
 def alive(driver: Driver, session: Session, *instants: float) -> None:
@@ -453,6 +453,39 @@ def test_a_ping_goes_before_what_is_queued() -> None:
     assert driver.at(25.0) == [Write(link)]
     assert driver.frames(link) == ["2", "4" + "x" * 2000]
     assert driver.effects() == [Drained(session)]
+
+
+def test_a_slow_client_that_drains() -> None:
+    """HB-9: a hundred messages, one GET a second with one message each: it survives, and gets all in order."""
+    driver = Driver(max_packets_per_poll=1)
+    session = driver.polling()
+    for number in range(100):
+        driver.engine.send(session, str(number))
+    received = []
+    for second in range(1, 120):
+        assert driver.at(float(second)) == []
+        if session.outbox is not None:
+            body = driver.body(driver.get())
+            if body == "2":
+                driver.posted(b"3")
+            else:
+                received.append(body)
+    assert received == [f"4{number}" for number in range(100)]
+
+
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+def test_no_ping_overtakes_the_open_packet(transport: str) -> None:
+    """HS-2: not even where the 101 takes longer than an interval."""
+    driver = Driver(ping_interval=0.1)
+    session = driver.opening(transport)
+    driver.engine.send(session, "a")
+    connection = driver.engine.accept(session, 0.0)
+    driver.at(0.1)
+    if isinstance(connection, Poll):
+        packets = driver.body(connection).split("\x1e")
+    else:
+        packets = [str(frame) for frame in driver.frames(expect(Link, connection))]
+    assert [packet[0] for packet in packets] == ["0", "2", "4"]
 
 
 def test_a_get_that_is_parked_for_long() -> None:

@@ -440,20 +440,26 @@ def test_a_get_of_a_closing_session_is_not_held() -> None:
     assert link.closing == 1000
 
 
-def test_close_with_a_held_get() -> None:
-    """CL-3, CL-5: a held GET is as good as any."""
-    for data, body in (([], "1"), (["a"], "4a\x1e1")):
-        driver = Driver()
-        session = driver.polling()
-        link = driver.probed()
-        poll = driver.get()
-        for text in data:
-            driver.engine.send(session, text)
-        driver.engine.close(session, 0.0)
-        assert Write(poll) in driver.effects()
-        assert driver.body(poll) == body
-        assert link.closing == 1000
-        assert session.life is Life.CLOSED
+@pytest.mark.parametrize(
+    ("messages", "bodies"),
+    [("", ["1"]), ("a", ["4a\x1e1"]), ("abc", ["4a\x1e4b", "4c\x1e1"]), ("ab", ["4a\x1e4b", "1"])],
+)
+def test_close_with_a_held_get(messages: str, bodies: list[str]) -> None:
+    """CL-3, CL-5, UP-13: a held GET is as good as any, and its hold is over."""
+    driver = Driver(max_packets_per_poll=2)
+    session = driver.polling()
+    link = driver.probed()
+    poll = driver.get()
+    for text in messages:
+        driver.engine.send(session, text)
+    driver.engine.close(session, 0.0)
+    assert Write(poll) in driver.effects()
+    assert driver.body(poll) == bodies[0]
+    assert driver.at(1.0) == ([Write(link), Closed(session, Reason.SERVER_DISCONNECT)] if messages == "a" else [])
+    assert [driver.body(driver.get()) for _ in bodies[1:]] == bodies[1:]
+    assert link.closing == 1000
+    assert session.life is Life.CLOSED
+    assert driver.engine.next_deadline() is None
 
 
 def test_an_attempt_that_fails_while_closing() -> None:

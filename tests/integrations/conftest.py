@@ -12,7 +12,12 @@ import pytest
 pytest.register_assert_rewrite(f"{__package__}.clients", f"{__package__}.harness")
 
 from .harness import Logs, Serve, serving  # noqa: E402
-from .servers import SERVERS, Server  # noqa: E402
+from .servers import ALL, SERVERS, Server  # noqa: E402
+
+collect_ignore = [
+    f"test_integration_{name}.py"
+    for name in {server.integration for server in ALL} - {server.integration for server in SERVERS}
+]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiohttp import web
 
 from .clients import UPGRADE, assert_refused, url
 from .harness import Serve
 from .servers import Server
 
 if TYPE_CHECKING:
-    from aiohttp import web
     from eio_server import AsyncServer
-else:
-    web = pytest.importorskip("aiohttp.web")
 
 pytestmark = [pytest.mark.anyio, pytest.mark.only(integration="aiohttp")]
 

@@ -89,6 +89,20 @@ async def test_shutdown_does_not_wait_longer_than_its_timeout(serve: Serve) -> N
         assert len(site.eio.sockets) == 0
 
 
+async def test_shutdown_ends_when_everything_is_sent(serve: Serve) -> None:
+    """SD-1, FD-7: at once, also for a response that is on its way at that moment."""
+    async with serve(check=False) as site:
+        answered, idle = await site.handshake(), await site.handshake()
+        poll = await answered.park()
+        await site.handshake()
+        await site.eio.send(answered.sid, "x")
+        with anyio.fail_after(4):
+            await site.eio.shutdown(timeout=60)
+        assert (await poll.receive()).packets == ["4x", "1"]
+        for session in (answered, idle):
+            assert await site.seen.closed(session.sid) == "server disconnect"
+
+
 async def test_shutdown_is_idempotent(serve: Serve) -> None:
     """SD-1: also at the same time, and on a server that never saw a client."""
     async with serve(check=False) as site:

@@ -41,6 +41,8 @@ class FakeExchange:
         """What was handed to the connection."""
         self.environs = 0
         """How often an environ was made."""
+        self.left = False
+        """Whether the client went away while it was watched."""
         self._lost: Callable[[], None] | None = None
 
     def environ(self) -> dict[str, Any]:
@@ -79,6 +81,7 @@ class FakeExchange:
         """The client goes away while it is watched."""
         assert self._lost is not None, "nobody watches"
         lost, self._lost = self._lost, None
+        self.left = True
         lost()
 
     async def read(self, limit: int) -> bytes:

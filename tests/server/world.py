@@ -229,6 +229,8 @@ class Carried:
         self.sid = sid
         self.websocket = FakeWebSocket() if websocket is None else websocket
         self.connection: Connection = offer.opened(self.websocket)
+        self.reader: Task | None = None
+        """For a test to remember what its reader waits for."""
         world.runtime.run()
 
     @property

@@ -76,9 +76,8 @@ def finish(
     session.reason = session.reason or reason
     session.outbox = None
     session.queued = session.in_flight = 0
-    engine.opening.pop(session.sid, None)
     if engine.sessions.pop(session.sid, None) is None:
-        return  # it never opened: accept() answers
+        return  # it never opened: accept() or reject() answers, and frees its id
 
     for kind in (Due.PING, Due.PONG, Due.CLOSE):
         engine.deadlines.discard(kind, session)

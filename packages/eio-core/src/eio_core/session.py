@@ -94,8 +94,11 @@ class Session:
         return "websocket" if self.route is Route.WEBSOCKET else "polling"
 
     def put_first(self, packet: Outgoing) -> None:
-        """Put before everything else in the outbox."""
-        self.outbox = [packet, *(self.outbox or ())]
+        """Put before everything else in the outbox but the open packet (row HS-2)."""
+        waiting = self.outbox or []
+        opening = waiting and isinstance(waiting[0], str) and waiting[0][0] == "0"
+        waiting.insert(1 if opening else 0, packet)
+        self.outbox = waiting
         self.queued += size_of(packet)
 
     def take(self, most: int) -> list[Outgoing]:
