@@ -203,6 +203,41 @@ async def test_a_task_of_the_server_may_stop_it(runtime: TrioRuntime) -> None:
     assert holders() == 0
 
 
+async def test_it_is_there_only_while_there_is_something_to_do(runtime: TrioRuntime) -> None:
+    """So a runtime that is given up leaves nothing behind."""
+    for _ in range(2):
+        runtime.spawn(stay(1))
+        await trio.sleep(0.5)
+        assert holders() == 1
+        await trio.sleep(1)
+        assert holders() == 0
+        runtime.set_timer(runtime.now() + 1, lambda: None)
+        await trio.sleep(0.5)
+        assert holders() == 1
+        await trio.sleep(1)
+        assert holders() == 0
+    runtime.set_timer(runtime.now() + 1, lambda: None)
+    runtime.set_timer(None, lambda: None)
+    await trio.testing.wait_all_tasks_blocked()
+    assert holders() == 0
+
+
+async def test_work_that_comes_at_the_very_end(runtime: TrioRuntime) -> None:
+    """Whenever it comes: while the last task ends, or its nursery closes."""
+    for delay in range(12):
+        ran = trio.Event()
+
+        async def note(ran: trio.Event = ran) -> None:
+            ran.set()
+
+        runtime.spawn(stay(0))
+        for _ in range(delay):
+            await trio.lowlevel.checkpoint()
+        runtime.spawn(note())
+        with trio.fail_after(1):
+            await ran.wait()
+
+
 async def test_stop_before_anything_began(runtime: TrioRuntime) -> None:
     await runtime.stop(1)
     task = runtime.spawn(stay(5))

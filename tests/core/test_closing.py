@@ -223,6 +223,18 @@ def test_close_in_the_connect_handler(transport: str) -> None:
         assert driver.effects() == [Write(link), Write(link), Closed(session, Reason.SERVER_DISCONNECT)]
 
 
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+def test_close_in_the_connect_handler_of_a_client_that_left(transport: str) -> None:
+    """CL-12, HS-26: who closed first gives the reason."""
+    driver = Driver()
+    session = driver.opening(transport)
+    driver.engine.close(session, 0.0)
+    connection = driver.engine.accept(session, 0.0)
+    assert not isinstance(connection, Refusal)
+    driver.engine.connection_lost(connection, error=True)
+    assert closed(driver.effects()) == [Reason.SERVER_DISCONNECT]
+
+
 def test_close_in_the_connect_handler_and_reject() -> None:
     """CL-7, ER-10: it was never accepted, so nobody is told of its end."""
     driver = Driver()

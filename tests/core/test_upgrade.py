@@ -70,7 +70,9 @@ def test_without_any_get() -> None:
     link = driver.dial()
     assert [driver.engine.receive_frame(link, frame) for frame in ("2probe", "5", "4a", "4b")] == [None, None, "a", "b"]
     assert driver.effects() == [Upgraded(session)]
+    assert session.buffered == 70
     assert driver.frames(link) == ["3probe"]  # the answer is owed all the same
+    assert (session.buffered, link.frames) == (0, None)
 
 
 def test_messages_both_ways_while_upgrading() -> None:
@@ -196,6 +198,7 @@ def test_a_get_that_is_held_at_the_upgrade(ready: bool) -> None:
         assert driver.at(0.02) == [Write(poll)]
     driver.engine.receive_frame(link, "5")
     assert driver.effects() == [Write(poll), Upgraded(session)]
+    assert poll.ready
     assert refused(driver.engine.take_response(poll)) == (400, 3, "TRANSPORT_MISMATCH")
     assert driver.frames(link) == ["4a"]
     driver.engine.connection_lost(poll)  # no business of the session's any more

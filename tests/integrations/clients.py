@@ -8,6 +8,7 @@ fits the kernel's buffer never waits, so two sends in a row reach the server tog
 from __future__ import annotations
 
 import json
+import re
 import socket
 import struct
 from collections.abc import Sequence
@@ -35,6 +36,13 @@ UPGRADE: Headers = (
     ("Connection", "Upgrade"),
     ("Sec-WebSocket-Version", "13"),
     ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+)
+
+
+# The open packet of a polling handshake with the default settings (HS-1).
+OPEN = re.compile(
+    r'0\{"sid":"[A-Za-z0-9_-]{20}","upgrades":\["websocket"\],'
+    r'"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000\}'
 )
 
 

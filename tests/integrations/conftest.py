@@ -9,10 +9,8 @@ from functools import partial
 
 import pytest
 
-pytest.register_assert_rewrite(f"{__package__}.clients", f"{__package__}.harness")
-
-from .harness import Logs, Serve, serving  # noqa: E402
-from .servers import ALL, SERVERS, Server  # noqa: E402
+from .harness import Logs, Serve, serving
+from .servers import ALL, SERVERS, Server
 
 collect_ignore = [
     f"test_integration_{name}.py"

@@ -34,7 +34,7 @@ class Seen:
 
     def __init__(self) -> None:
         self.events: list[tuple[str, str, Any]] = []
-        self.environ: dict[str, dict[str, Any]] = {}
+        self.environs: dict[str, dict[str, Any]] = {}
         self.live: set[str] = set()
         self._news = anyio.Event()
 
@@ -45,7 +45,7 @@ class Seen:
 
     def connect(self, sid: str, environ: dict[str, Any]) -> None:
         self.live.add(sid)
-        self.environ[sid] = environ
+        self.environs[sid] = environ
         self._add("connect", sid)
 
     def message(self, sid: str, data: Any) -> None:
@@ -54,6 +54,11 @@ class Seen:
     def disconnect(self, sid: str, reason: str) -> None:
         self.live.discard(sid)
         self._add("disconnect", sid, reason)
+
+    @property
+    def environ(self) -> dict[str, Any]:
+        """The environ of the latest connect."""
+        return self.environs[next(reversed(self.environs))]
 
     def of(self, sid: str) -> list[tuple[str, Any]]:
         """The events of one session after its connect."""

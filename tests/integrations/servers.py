@@ -193,7 +193,10 @@ def hypercorn_config() -> tuple[Any, int]:
 
 def listen() -> tuple[socket.socket, int]:
     """A listening socket: clients may connect at once, even if the server takes it up a moment later."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    # asyncio turns Nagle's algorithm off only where the protocol is named: else each response may wait 40 ms.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
     return listener, listener.getsockname()[1]
 
 

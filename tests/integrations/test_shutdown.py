@@ -98,7 +98,7 @@ async def test_shutdown_ends_when_everything_is_sent(serve: Serve) -> None:
         await site.eio.send(answered.sid, "x")
         with anyio.fail_after(4):
             await site.eio.shutdown(timeout=60)
-        assert (await poll.receive()).packets == ["4x", "1"]
+        assert (await poll.receive()).packets in (["4x", "1"], ["4x"])  # the latter if it had been taken before
         for session in (answered, idle):
             assert await site.seen.closed(session.sid) == "server disconnect"
 

@@ -365,10 +365,15 @@ class ManualRuntime:
         await _yield(lambda: True)
         await until(lambda: self.time >= end or not others())
         while tasks := others():
+            for _ in range(2):  # all of them begin
+                await _yield(lambda: True)
             for task in tasks:
                 task.cancel()
-            for _ in range(3):  # what they begin as they end has begun then
-                await _yield(lambda: True)
+            await self._all_done(tasks)
+
+    @staticmethod
+    async def _all_done(tasks: list[Task]) -> None:
+        await until(lambda: all(task.done for task in tasks))
 
     def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Awaitable[Any]:
         """See :class:`~eio_server.runtime.Runtime`."""

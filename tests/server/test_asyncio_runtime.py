@@ -637,6 +637,29 @@ def test_stop_cancels(run: Run) -> None:
     run(main)
 
 
+def test_stop_lets_everything_begin(run: Run) -> None:
+    """However long the chain: the disconnect handler may be the last of it."""
+    begun: list[int] = []
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        async def link(number: int) -> None:
+            begun.append(number)
+            if number < 6:
+                runtime.spawn(link(number + 1))
+
+        async def first() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                runtime.spawn(link(1))
+
+        runtime.spawn(first())
+        await runtime.stop(0)
+        assert begun == [1, 2, 3, 4, 5, 6]
+
+    run(main)
+
+
 def test_stop_at_once(run: Run) -> None:
     """With no time at all, what was spawned begins all the same."""
     seen: list[str] = []

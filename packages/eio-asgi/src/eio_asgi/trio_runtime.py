@@ -1,8 +1,7 @@
 """The runtime on trio.
 
 A system task of trio holds one nursery with all tasks of a server, and is its timer besides. So the server works
-wherever it is mounted, without a lifespan; and there is no system task before something is to be done, nor after
-:meth:`TrioRuntime.stop`.
+wherever it is mounted, without a lifespan; and it is there only as long as there is a task or something to wait for.
 """
 
 from __future__ import annotations
@@ -90,9 +89,7 @@ class TrioRuntime:
         crew.cancel_others()
         with trio.move_on_after(GRACE):
             await crew.wait_for_others()
-        if self._crew is crew:
-            self._crew = None
-        await crew.retire()
+            await crew.wait_for_end()
 
     def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Task:
         """See :class:`~eio_server.runtime.Runtime`. Like asyncio's, it outlives the server's own tasks."""
@@ -113,7 +110,7 @@ class TrioRuntime:
         return Event()
 
     def _crew_there(self) -> Crew:
-        if self._crew is None or self._crew.ended.is_set():
+        if self._crew is None or self._crew.over:
             self._crew = Crew()
         return self._crew
 
@@ -122,7 +119,9 @@ class Crew:
     """The nursery of a server, as long as it has one: its tasks, those that are to start, and the timer."""
 
     def __init__(self) -> None:
-        self.ended = trio.Event()
+        self.over = False
+        """It takes no task and no timer any more."""
+        self._ended = trio.Event()
         self._tasks: set[Task] = set()
         self._waiting: deque[tuple[Task, Context]] = deque()
         self._starting = False
@@ -130,7 +129,6 @@ class Crew:
         self._when = math.inf
         self._callback: Callable[[], None] = _nothing
         self._tick = trio.CancelScope()
-        self._retired = False
         trio.lowlevel.spawn_system_task(self._hold, name="eio_asgi", context=Context())
 
     async def _hold(self) -> None:
@@ -138,17 +136,22 @@ class Crew:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
                 self._start_next()
-                while not self._retired:
+                while not self._idle:
                     with trio.CancelScope(deadline=self._when) as self._tick:
                         await trio.sleep_forever()
                     if self._when <= trio.current_time():
                         self._when = math.inf
                         self._call_back()
+                self.over = True  # before anything is awaited: what is started now would be in a closed nursery
         finally:
-            self._nursery = None
-            self.ended.set()
+            self.over = True
+            self._ended.set()
             for task, _ in self._waiting:
                 task.discard()
+
+    @property
+    def _idle(self) -> bool:
+        return not self._tasks and self._when == math.inf
 
     # --------------------------------------------------------------------------------------------------- the timer
 
@@ -156,6 +159,8 @@ class Crew:
         """Have the timer call back at another time."""
         self._when = self._tick.deadline = when
         self._callback = callback
+        if self._idle:
+            self._tick.cancel()
 
     def _call_back(self) -> None:
         try:
@@ -191,6 +196,8 @@ class Crew:
             await task.run()
         finally:
             self._tasks.discard(task)
+            if self._idle:
+                self._tick.cancel()
 
     def _others(self) -> list[Task]:
         me = trio.lowlevel.current_task()
@@ -206,12 +213,10 @@ class Crew:
         for task in self._others():
             task.cancel()
 
-    async def retire(self) -> None:
-        """End, as soon as the last task has ended."""
-        self._retired = True
-        self._tick.cancel()
+    async def wait_for_end(self) -> None:
+        """Wait until the nursery is closed, unless the task that calls is in it."""
         if not self._tasks:
-            await self.ended.wait()
+            await self._ended.wait()
 
 
 async def _call(target: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -19,13 +19,23 @@ class WebSocket:
     handshake in its own way. Neither a close nor an abort cancels an application's handler that the reader runs.
     """
 
-    __slots__ = ("_closed", "_delivering", "_ending", "_let_go", "_reading", "_receive", "_runtime", "_send", "_stopped")
+    __slots__ = (
+        "_closed",
+        "_delivering",
+        "_ending",
+        "_let_go",
+        "_reading",
+        "_receive",
+        "_runtime",
+        "_send",
+        "_stopped",
+    )
 
     def __init__(self, runtime: Runtime, receive: Receive, send: Send) -> None:
         self._runtime = runtime
         self._receive = receive
         self._send = send
-        self._reading: Scope | None = runtime.scope()
+        self._reading: Scope | None = None
         """What to cancel for the reader to come out of receive()."""
         self._delivering = False
         """The reader is not in receive(), but runs a handler."""
@@ -81,9 +91,8 @@ class WebSocket:
     async def read(self, connection: Connection) -> int | None:
         """Feed the connection until the WebSocket ends; the close code, if any came."""
         receive, feed = self._receive, connection.feed
-        assert self._reading is not None, "read once"
         try:
-            with self._reading:
+            with self._runtime.scope() as self._reading:
                 while not self._ending:
                     message = await receive()
                     if message["type"] != "websocket.receive":

@@ -106,5 +106,4 @@ def dismiss(engine: Engine, session: Session, link: Link, code: int) -> None:
         engine.deadlines.discard(Due.UPGRADE, link)
     session.link = link.session = None
     link.channel = Channel.ENDED
-    link.frames = None
     link.closing = code

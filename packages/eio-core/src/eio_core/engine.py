@@ -170,6 +170,8 @@ class Engine:
         poll.session = None
         if session is not None and session.life is not Life.CLOSED:
             outbox.written(self, session, poll.in_flight)
+            if self._cut_at is not None and not session.buffered:  # the last of it was on its way (row SD-1)
+                closing.finish(self, session, Reason.SERVER_DISCONNECT)
 
     # -------------------------------------------------------------------------------------------------- WebSockets
 
