@@ -129,6 +129,7 @@ def test_a_get_that_is_lost(ready: bool) -> None:
     assert driver.effects() == [Closed(session, Reason.TRANSPORT_ERROR)]
     assert is_gone(driver)
     assert driver.engine.next_deadline() is None
+    assert poll.session is None
     with pytest.raises(LocalProtocolError):
         driver.engine.take_response(poll)
 
@@ -268,6 +269,8 @@ def test_a_post_that_is_lost(complete: bool) -> None:
     assert driver.effects() == [Closed(session, Reason.TRANSPORT_ERROR)]
     assert driver.engine.next_deadline() is None
     assert driver.engine.receive_body(post, b"4x", 0.0) == []
+    driver.engine.receive_oversize(post)
+    assert driver.effects() == []
 
 
 @pytest.mark.parametrize("parked", [False, True])
@@ -434,7 +437,8 @@ def test_wrong_use_of_a_post() -> None:
         driver.engine.take_response(post)
     driver.engine.receive_body(post, b"4x", 0.0)
     assert driver.engine.receive_body(post, b"4x", 0.0) == []
-    driver.engine.take_response(post)
+    driver.engine.receive_oversize(post)
+    assert driver.engine.take_response(post).body == b"ok"
     with pytest.raises(LocalProtocolError, match="take it once"):
         driver.engine.take_response(post)
 

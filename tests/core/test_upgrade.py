@@ -315,16 +315,19 @@ def test_a_held_get_when_the_attempt_fails(how: str, queued: bool) -> None:
     assert driver.body(poll) == "4a"
 
 
-def test_a_get_past_its_hold_when_the_attempt_fails() -> None:
-    """UP-2, UP-8: it was promised a noop."""
+@pytest.mark.parametrize(("messages", "body"), [("", "6"), ("a", "4a\x1e6")])
+def test_a_get_past_its_hold_when_the_attempt_fails(messages: str, body: str) -> None:
+    """UP-2, UP-8: it was promised a noop, and its writer was told once."""
     driver = Driver()
-    driver.polling()
+    session = driver.polling()
     link = driver.probed()
     poll = driver.get()
+    for text in messages:
+        driver.engine.send(session, text)
     assert driver.at(0.02) == [Write(poll)]
     driver.engine.receive_frame(link, "6")
     assert driver.effects() == []
-    assert driver.body(poll) == "6"
+    assert driver.body(poll) == body
 
 
 def test_a_client_that_probes_and_does_not_read() -> None:

@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from .harness import Logs, Serve, serving
-from .servers import ALL, SERVERS, Server
+from .servers import ALL, SERVERS, SUITE, Server
 
 collect_ignore = [
     f"test_integration_{name}.py"
@@ -20,6 +20,7 @@ collect_ignore = [
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "only(integration=None, backend=None): the servers a test is for")
+    config.addinivalue_line("markers", "without(gap): the servers a test is not for, because they would not survive it")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -28,7 +29,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         for marker in metafunc.definition.iter_markers("only"):
             wanted.update(marker.kwargs)
         chosen = [server for server in SERVERS if all(getattr(server, key) == wanted[key] for key in wanted)]
+        for marker in metafunc.definition.iter_markers("without"):
+            chosen = [server for server in chosen if marker.args[0] not in server.gaps]
         metafunc.parametrize("server", chosen, ids=str)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where one integration is tested alone, the tests that are only for another one are none of its tests."""
+    if SUITE:
+        others = [item for item in items if (mark := item.get_closest_marker("skip")) and "empty" in str(mark.kwargs)]
+        items[:] = [item for item in items if item not in others]
+        config.hook.pytest_deselected(items=others)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import enum
 import logging
 import os
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -221,12 +222,15 @@ UVICORN = frozenset(
     }
 )
 
+# From Python 3.12 on, asyncio's Server.wait_closed() waits for the connections, and hypercorn for it.
+HYPERCORN_ASYNCIO = HYPERCORN if sys.version_info < (3, 12) else HYPERCORN - {Gap.CANCELS_REQUESTS_ON_STOP}
+
 ALL = (
     Server(
         "aiohttp", "aiohttp", "asyncio", run_aiohttp, frozenset({Gap.REFUSES_BAD_HEADERS, Gap.ACCEPTS_UNMASKED_FRAMES})
     ),
     Server("asgi-uvicorn", "asgi", "asyncio", run_uvicorn, UVICORN),
-    Server("asgi-hypercorn", "asgi", "asyncio", run_hypercorn, HYPERCORN),
+    Server("asgi-hypercorn", "asgi", "asyncio", run_hypercorn, HYPERCORN_ASYNCIO),
     Server("asgi-hypercorn-trio", "asgi", "trio", run_hypercorn_trio, HYPERCORN | {Gap.DIES_OF_EARLY_FRAMES}),
 )
 

@@ -11,7 +11,18 @@ from typing import Any
 import anyio
 import pytest
 
-from .clients import UPGRADE, Client, Connection, DisconnectedError, Response, WebSocket, assert_refused, settle, url
+from .clients import (
+    UPGRADE,
+    Client,
+    ClosedError,
+    Connection,
+    DisconnectedError,
+    Response,
+    WebSocket,
+    assert_refused,
+    settle,
+    url,
+)
 from .harness import Logs, Seen, Serve, eventually
 from .servers import Gap, Server
 
@@ -181,12 +192,17 @@ async def answer(poll: Connection, answers: list[Response | None]) -> None:
 
 
 async def code(websocket: WebSocket, codes: list[int]) -> None:
-    codes.append(await websocket.closed())
+    """Wait for its end; a ping may come first."""
+    try:
+        while True:
+            await websocket.receive()
+    except ClosedError as closed:
+        codes.append(closed.code)
 
 
 async def test_the_stop_of_the_server_ends_all_sessions(server: Server, logs: Logs) -> None:
     """SD-1, SD-4, SD-5: told properly where the framework asks us first; else what it does by itself."""
-    eio = server.make(ping_interval=25 if Gap.CANCELS_REQUESTS_ON_STOP in server.gaps else 0.4)
+    eio = server.make(ping_interval=25 if Gap.CANCELS_REQUESTS_ON_STOP in server.gaps else 0.4, ping_timeout=0.4)
     seen = Seen()
     seen.register(eio)
     answers: list[Response | None] = []

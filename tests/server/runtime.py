@@ -51,6 +51,13 @@ class Gate:
         self.waiting = 0
         """How many wait here."""
 
+    @classmethod
+    def closed(cls) -> Gate:
+        """One that nobody passes."""
+        gate = cls()
+        gate.close()
+        return gate
+
     def close(self) -> None:
         """Hold what comes."""
         self.is_open = False

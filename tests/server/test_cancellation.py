@@ -31,8 +31,7 @@ def cancel(world: World, call: Call) -> None:
 
 def test_while_the_application_decides_about_an_origin(make_world: MakeWorld) -> None:
     """HD-1: nothing was made by then."""
-    gate = Gate()
-    gate.close()
+    gate = Gate.closed()
 
     async def allowed(_: str) -> bool:
         await gate.passed()
@@ -47,8 +46,7 @@ def test_while_the_application_decides_about_an_origin(make_world: MakeWorld) ->
 
 def test_while_a_session_id_is_made(world: World) -> None:
     """HS-4: nothing was made by then."""
-    gate = Gate()
-    gate.close()
+    gate = Gate.closed()
 
     async def generate_id() -> str:
         await gate.passed()
@@ -64,8 +62,7 @@ def test_while_a_session_id_is_made(world: World) -> None:
 @pytest.mark.parametrize("query", [POLLING, WEBSOCKET])
 def test_in_the_connect_handler(world: World, query: str) -> None:
     """AP-24, HS-20: the session never was; it is no disconnect for the application."""
-    gate = Gate()
-    gate.close()
+    gate = Gate.closed()
 
     @world.eio.on("connect")
     async def connect(sid: str, _: dict[str, Any]) -> None:
@@ -86,8 +83,7 @@ def test_in_the_connect_handler(world: World, query: str) -> None:
 
 def test_in_a_connect_handler_that_has_closed_its_session(world: World) -> None:
     """CL-16, HS-20."""
-    gate = Gate()
-    gate.close()
+    gate = Gate.closed()
 
     @world.eio.on("connect")
     async def connect(sid: str, _: dict[str, Any]) -> None:
@@ -262,8 +258,7 @@ def test_of_a_post_that_waits_for_room(make_world: MakeWorld) -> None:
     While the slot is taken no missing pong is noticed (row HB-2): it would be there for ever.
     """
     world = make_world(async_handlers=False, max_pending_messages=2)
-    gate = Gate()
-    gate.close()
+    gate = Gate.closed()
 
     @world.eio.on("message")
     async def message(sid: str, data: str) -> None:
@@ -288,8 +283,7 @@ def test_of_a_post_that_waits_for_room(make_world: MakeWorld) -> None:
 
 def test_of_a_post_that_waits_for_room_in_a_session_that_is_over(make_world: MakeWorld) -> None:
     world = make_world(async_handlers=False, max_pending_messages=1)
-    gate = Gate()
-    gate.close()
+    gate = Gate.closed()
 
     async def message(sid: str, data: str) -> None:
         await gate.passed()
@@ -324,8 +318,7 @@ def test_of_a_post_while_it_is_answered(world: World) -> None:
 def test_of_a_reader_in_a_message_handler(make_world: MakeWorld) -> None:
     """Sanic and anyio cancel the handler of a WebSocket: the session's next message is still handled."""
     world = make_world(async_handlers=False)
-    gate = Gate()
-    gate.close()
+    gate = Gate.closed()
 
     @world.eio.on("message")
     async def message(sid: str, data: str) -> None:
@@ -355,8 +348,7 @@ def test_of_a_reader_in_a_message_handler(make_world: MakeWorld) -> None:
 def test_of_a_reader_whose_session_ended_meanwhile(make_world: MakeWorld) -> None:
     """The disconnect handler waits for the message handler, also for its cancellation; it runs in no request."""
     world = make_world(async_handlers=False)
-    gate = Gate()
-    gate.close()
+    gate = Gate.closed()
 
     async def message(sid: str, data: str) -> None:
         await gate.passed()
@@ -376,8 +368,7 @@ def test_of_a_reader_whose_session_ended_meanwhile(make_world: MakeWorld) -> Non
 def test_of_a_reader_that_waits_for_room(make_world: MakeWorld) -> None:
     """HB-2: it does not leave the session paused."""
     world = make_world(max_pending_messages=1)
-    gate = Gate()
-    gate.close()
+    gate = Gate.closed()
 
     async def message(sid: str, data: str) -> None:
         await gate.passed()

@@ -65,8 +65,7 @@ class Chaos:
         if self.chance(0.05):
             await eio.disconnect(self.random.choice([sid, *eio.sockets]))
         if self.chance(0.3) and not self.over:
-            gate = Gate()
-            gate.close()
+            gate = Gate.closed()
             self.gates.append(gate)
             await gate.passed()
         if self.chance(0.1):

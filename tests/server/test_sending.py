@@ -178,6 +178,16 @@ def test_the_append_comes_before_the_first_suspension(world: World, how: str) ->
     assert [packet[1] for packet in client.get().packets] == list("01234")
 
 
+def test_a_send_returns_when_it_is_in_the_outbox(world: World) -> None:
+    """FD-3, FD-4: it returns nothing, at once, whatever the client does."""
+    client = world.polling()
+    coroutine = world.eio.send(client.sid, "x")
+    with pytest.raises(StopIteration) as stop:
+        coroutine.send(None)
+    assert stop.value.value is None
+    assert world.eio.buffered(client.sid) == 66
+
+
 def test_a_send_above_low_water_yields_one_turn(world: World) -> None:
     """FD-8: and never waits for the client."""
     client = world.polling()

@@ -98,8 +98,7 @@ def test_max_http_buffer_size_at_run_time(world: World) -> None:
 
 
 def test_async_handlers_at_run_time(world: World) -> None:
-    gate, seen = Gate(), []
-    gate.close()
+    gate, seen = Gate.closed(), []
 
     @world.eio.on("message")
     async def message(sid: str, data: str) -> None:

@@ -129,8 +129,7 @@ def test_a_shutdown_that_is_cancelled(world: World) -> None:
 
 def test_disconnect_handlers_have_their_time(world: World) -> None:
     """SD-1: every task is awaited; cancelled when the time is over."""
-    gate, ended = Gate(), []
-    gate.close()
+    gate, ended = Gate.closed(), []
 
     @world.eio.on("disconnect")
     async def disconnect(sid: str, reason: str) -> None:
@@ -149,8 +148,7 @@ def test_disconnect_handlers_have_their_time(world: World) -> None:
 
 def test_a_disconnect_handler_that_hangs(world: World) -> None:
     """SD-1: it is cancelled, and its session forgotten."""
-    gate = Gate()
-    gate.close()
+    gate = Gate.closed()
 
     async def disconnect(sid: str, reason: str) -> None:
         await gate.passed()
@@ -168,8 +166,7 @@ def test_a_disconnect_handler_that_hangs(world: World) -> None:
 def test_a_message_handler_that_hangs(make_world: MakeWorld, *, async_handlers: bool) -> None:
     """SD-1: it is cancelled; the disconnect comes after it, once, all the same."""
     world = make_world(async_handlers=async_handlers)
-    gate = Gate()
-    gate.close()
+    gate = Gate.closed()
 
     async def message(sid: str, data: str) -> None:
         await gate.passed()
@@ -189,8 +186,7 @@ def test_a_message_handler_that_hangs(make_world: MakeWorld, *, async_handlers: 
 @pytest.mark.parametrize("query", [POLLING, HANDSHAKE + "websocket"])
 def test_a_connect_handler_still_runs(world: World, query: str, verdict: object) -> None:
     """SD-1: whom it accepts is refused, and is gone; whom it rejects never was."""
-    gate = Gate()
-    gate.close()
+    gate = Gate.closed()
 
     @world.eio.on("connect")
     async def connect(sid: str, environ: dict[str, Any]) -> object:
@@ -215,8 +211,7 @@ def test_a_connect_handler_still_runs(world: World, query: str, verdict: object)
 def test_a_connect_handler_ends_while_others_are_drained(make_world: MakeWorld) -> None:
     """SD-1: its client is told too, and the shutdown keeps its time, whatever it has sent."""
     world = make_world(max_packets_per_poll=1, close_timeout=1000)
-    gate = Gate()
-    gate.close()
+    gate = Gate.closed()
 
     @world.eio.on("connect")
     async def connect(sid: str, environ: dict[str, Any]) -> None:
