@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import eio_server
 import pytest
 from eio_asgi import ASGIApp, AsyncServer
 from eio_asgi.static import CHUNK
@@ -77,6 +78,12 @@ async def test_a_socketio_server_in_front() -> None:
     await app({"type": "lifespan"}, peer.receive, peer.send)
     assert (await ask(app, "/socket.io/"))[0] == 503
     assert server.calls == ["request", "shutdown", "request"]
+
+
+@pytest.mark.parametrize("server", [object(), eio_server.AsyncServer])
+async def test_another_server_is_refused(server: Any) -> None:
+    with pytest.raises(TypeError, match="ASGIApp wants"):
+        ASGIApp(server)
 
 
 async def test_an_unknown_scope() -> None:

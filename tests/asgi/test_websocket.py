@@ -126,10 +126,10 @@ async def test_a_close_waits_for_the_peer_but_feeds_no_more(eio: AsyncServer) ->
     """While the close is sent nobody receives (granian loses it else); then what comes is dropped, to the very end."""
     one = Connection(Peer())
     receiving = sending = False
+    release = anyio.Event()
 
     async def receive() -> Message:
         nonlocal receiving
-        assert not sending
         receiving = True
         try:
             return await Peer.receive(one.peer)
@@ -139,16 +139,18 @@ async def test_a_close_waits_for_the_peer_but_feeds_no_more(eio: AsyncServer) ->
     async def send(message: Message) -> None:
         nonlocal sending
         if message["type"] == "websocket.close":
-            assert not receiving
             sending = True
-            await anyio.wait_all_tasks_blocked()
-            sending = False
+            await release.wait()
 
     async with anyio.create_task_group() as group:
         group.start_soon(carry, one, eio.runner.runtime, receive, send)
         await anyio.wait_all_tasks_blocked()
         assert one.websocket is not None
         await one.websocket.close(1000)
+        await anyio.wait_all_tasks_blocked()
+        assert sending
+        assert not receiving
+        release.set()
         one.peer.push({"type": "websocket.receive", "text": "late"})
         await anyio.wait_all_tasks_blocked()
         assert receiving
@@ -174,6 +176,18 @@ async def test_a_handler_that_the_reader_runs_is_not_cancelled(eio: AsyncServer,
         assert one.events == ["a"]
         one.until.set()
     assert one.events == ["a", ("lost", 1000 if how == "close" else None)]
+
+
+async def test_a_close_that_fails_is_the_end(eio: AsyncServer) -> None:
+    """Nobody would tell us of another one."""
+    one = Connection(Peer())
+    async with anyio.create_task_group() as group:
+        group.start_soon(one.carry, eio)
+        await anyio.wait_all_tasks_blocked()
+        assert one.websocket is not None
+        one.peer.fails = RuntimeError
+        await one.websocket.close(1000)
+    assert one.events == [("lost", None)]
 
 
 async def test_abort_after_close_ends_the_wait(eio: AsyncServer) -> None:

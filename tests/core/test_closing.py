@@ -301,7 +301,7 @@ def test_frames_that_close(frame: str | bytes, reason: str, code: int) -> None:
     assert driver.engine.receive_frame(link, "4x") is None
 
 
-@pytest.mark.parametrize("frame", ["4" + "x" * 99, "4" + "é" * 49 + "x", b"x" * 100, "b" + "A" * 96])
+@pytest.mark.parametrize("frame", ["4" + "x" * 99, "4" + "é" * 49 + "x", b"x" * 100, bytearray(100), "b" + "A" * 96])
 def test_frames_of_the_limit(frame: str | bytes) -> None:
     """PL-12, PL-15: the limit itself is accepted, in encoded bytes, the type digit among them."""
     driver = Driver(max_http_buffer_size=100)

@@ -340,6 +340,15 @@ def test_nobody_is_monitored() -> None:
     assert session.life is Life.OPEN
 
 
+@pytest.mark.parametrize("late", [49.9, 50.0, 50.1, 1000.0])
+def test_a_round_is_not_made_up_for(late: float) -> None:
+    """HB-1: however late a ping is noticed, there is one."""
+    driver = Driver(monitor_clients=False)
+    _, link = driver.websocket()
+    assert driver.at(late) == [Write(link)]
+    assert driver.frames(link) == ["2"]
+
+
 def test_other_deadlines_hold_without_monitoring() -> None:
     """Upgrades, bodies and closes have their end whatever monitor_clients says."""
     driver = Driver(monitor_clients=False)

@@ -117,7 +117,8 @@ def test_drained_on_a_websocket() -> None:
     assert driver.effects() == []
     assert driver.engine.take_frames(link) == []
     assert driver.effects() == [Drained(session)]
-    assert driver.frames(link) == []
+    driver.engine.send(session, "x")
+    assert driver.frames(link) == ["4x"]
     assert driver.effects() == []
 
 

@@ -295,6 +295,12 @@ class ManualRuntime:
 
     # ---------------------------------------------------------------------------------------------------- the runtime
 
+    here = True
+    """Whether it pretends to be of the event loop that runs now."""
+
+    def is_here(self) -> bool:
+        return self.here
+
     def now(self) -> float:
         """See :class:`~eio_server.runtime.Runtime`."""
         self.calls["now"] += 1

@@ -420,7 +420,7 @@ def test_conveniences(run: Run) -> None:
         event.set()
         await asyncio.wait(waiting)
         assert runtime.library == "asyncio"
-        assert not runtime.closed
+        assert runtime.is_here()
 
     run(main)
 
@@ -447,8 +447,13 @@ def test_queues_and_events_before_there_is_a_loop() -> None:
     assert eio.get_queue_empty_exception() is asyncio.QueueEmpty
 
 
-def test_a_closed_loop() -> None:
+def test_another_loop() -> None:
+    """SD-4: a framework that starts again may do so in another event loop."""
+
     async def make() -> AsyncioRuntime:
         return AsyncioRuntime()
 
-    assert asyncio.run(make()).closed
+    async def is_here(runtime: AsyncioRuntime) -> bool:
+        return runtime.is_here()
+
+    assert not asyncio.run(is_here(asyncio.run(make())))

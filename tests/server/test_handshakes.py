@@ -247,9 +247,15 @@ def test_an_outbox_that_overflows_in_connect(make_world: MakeWorld, logs: Logs) 
         for _ in range(5):
             await world.eio.send(sid, "x" * 100)
 
-    assert world.request("GET", POLLING).code == 3
+    exchange = FakeExchange(Request("GET", POLLING))
+    exchange.responding.close()
+    call = world.begin(exchange)
     assert [event[0] for event in world.events] == ["connect", "disconnect"]
+    exchange.responding.open()
+    world.runtime.run()
+    assert call.code == 3
     logs.take("max_buffered_bytes")
+    logs.take("CLOSED_WHILE_OPENING")
     world.assert_nothing_left()
 
 
@@ -289,15 +295,18 @@ def test_generate_id_fails(world: World, logs: Logs, query: str) -> None:
     call = world.request("GET", query, websocket=query is WEBSOCKET)
     assert (call.status, call.code) == (400, 3)
     logs.take("generate_id failed")
+    logs.take("ID_GENERATION_ERROR")
     assert world.events == []
     world.assert_nothing_left()
 
 
 @pytest.mark.parametrize("sid", ["", None, 7, b"bytes"])
-def test_generate_id_makes_no_id(world: World, sid: object) -> None:
+def test_generate_id_makes_no_id(world: World, logs: Logs, sid: object) -> None:
     """HS-5: a sid is a str that is not empty; anything else leaves no ghost."""
     world.eio.generate_id = lambda: sid  # type: ignore[method-assign]
     assert world.request("GET", POLLING).code == 3
+    if sid != "":
+        assert repr(sid) in logs.take("a session id is a str").getMessage()
     assert world.events == []
     world.assert_nothing_left()
 

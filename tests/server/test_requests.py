@@ -393,6 +393,29 @@ def test_a_missing_pong(any_world: World) -> None:
     any_world.assert_nothing_left()
 
 
+def test_a_get_that_is_held(world: World) -> None:
+    """UP-2: the timer is set for it: 20 ms for the first after the probe, 100 for the next."""
+    client = world.polling()
+    client.probe().feed("2probe")
+    for hold in (0.02, 0.1):
+        get = client.get()
+        world.runtime.advance(hold * 0.9)
+        assert get.pending
+        world.runtime.advance(hold * 0.2)
+        assert get.packets == ["6"]
+
+
+def test_an_offer_that_nobody_takes_up(world: World) -> None:
+    """HB-2: also of a WebSocket that never came the pong is missed."""
+    call = world.request("GET", WEBSOCKET, websocket=True)
+    (sid,) = world.eio.sockets
+    world.runtime.advance(45)
+    assert world.reasons(sid) == [Reason.PING_TIMEOUT]
+    world.runtime.advance(5)
+    call.offer.failed()
+    world.assert_nothing_left()
+
+
 def test_pings_go_on(world: World) -> None:
     """HB-1: a fixed rate, on either transport."""
     polling, websocket = world.polling(), world.websocket()
@@ -430,7 +453,10 @@ def test_a_runtime_is_made_when_it_is_first_needed() -> None:
     assert made == []
     runtime = eio.runner.runtime
     assert made == [runtime]
-    eio.runner.startup()  # of the framework, perhaps in another event loop
+    eio.runner.startup()  # of the framework, after the first clients
+    assert made == [runtime]
+    made[0].here = False
+    eio.runner.startup()  # in another event loop
     assert len(made) == 2
     assert eio.runner.runtime is made[1]
 

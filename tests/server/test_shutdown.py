@@ -47,6 +47,18 @@ def test_nobody_comes_in(world: World) -> None:
     assert client.get().code == 1
 
 
+def test_who_has_nothing_unsent_does_not_wait_for_the_others(world: World) -> None:
+    """SD-1: told and closed at once."""
+    slow, parked, websocket = world.polling(), world.polling(), world.websocket()
+    get = parked.get()
+    world.send(slow.sid, "last")
+    assert not shutdown(world).done
+    assert get.packets == ["1"]
+    assert websocket.websocket.codes == [1001]
+    assert world.reasons(parked.sid) == world.reasons(websocket.sid) == [Reason.SERVER_DISCONNECT]
+    slow.get()
+
+
 def test_the_rest_is_delivered(world: World) -> None:
     """SD-1, FD-7: within the time."""
     client, websocket = world.polling(), world.websocket()

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from eio_server.runner import Runner
+from eio_server import AsyncServer
 
 from .asgi import ASGIApplication, Receive, Scope, Send, path_below_mount
 from .integration import integration
@@ -34,6 +34,7 @@ class ASGIApp:
     :param handle_signals: whether the first SIGTERM or SIGINT tells the clients, before the web server begins to wait
         for their requests to end (row SD-1). The server's own handler runs right after. Only where the server has one,
         in the main thread.
+    :raises TypeError: a server of another kind, or for another framework.
     """
 
     def __init__(
@@ -54,13 +55,14 @@ class ASGIApp:
         self.on_shutdown = on_shutdown
         self._files = StaticFiles(self.static_files) if self.static_files else None
         self._signals = StopSignals(self._tell_clients) if handle_signals else None
+        self._engine = _engine_of(engineio_server)
         integration.check_compression(self._engine)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Be an ASGI application."""
         kind = scope["type"]
         if kind == "lifespan":
-            await Lifespan(self._start, self._stop, receive, send).run(scope, self.other_asgi_app)
+            await self.lifespan(scope, receive, send)
             return
         if self._signals is not None:
             self._signals.watch()  # mounted, we hear of no startup
@@ -71,7 +73,7 @@ class ASGIApp:
         elif self.other_asgi_app is not None:
             await self.other_asgi_app(scope, receive, send)
         else:
-            await self.not_found(scope, receive, send)
+            await self._not_found(scope, receive, send)
 
     def _is_ours(self, scope: Scope) -> bool:
         prefix = self.engineio_path
@@ -79,7 +81,7 @@ class ASGIApp:
             return True
         return any((path + "/").startswith(prefix) for path in (scope["path"], path_below_mount(scope)))
 
-    async def not_found(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _not_found(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what nobody serves (rows SD-6, IN-4)."""
         if scope["type"] == "websocket":
             await receive()  # websocket.connect
@@ -94,18 +96,12 @@ class ASGIApp:
 
     # ------------------------------------------------------------------------------------------------ start and stop
 
-    @property
-    def _engine(self) -> Any:
-        """The Engine.IO server itself, where a Socket.IO server was given."""
-        return getattr(self.engineio_server, "eio", self.engineio_server)
-
-    @property
-    def _runner(self) -> Runner:
-        runner: Runner = self._engine.runner
-        return runner
+    async def lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Start and stop together with the web server (row AP-23)."""
+        await Lifespan(self._start, self._stop, receive, send).run(scope, self.other_asgi_app)
 
     async def _start(self) -> None:
-        self._runner.startup()
+        self._engine.runner.startup()
         await _call(self.on_startup)
         if self._signals is not None:
             self._signals.watch()
@@ -119,7 +115,15 @@ class ASGIApp:
             await self.engineio_server.shutdown()
 
     def _tell_clients(self) -> None:
-        self._runner.spawn(self.engineio_server.shutdown())
+        self._engine.runner.spawn(self.engineio_server.shutdown())
+
+
+def _engine_of(server: Any) -> AsyncServer:
+    """The Engine.IO server itself, also where it carries a Socket.IO server."""
+    engine = getattr(server, "eio", server)
+    if not isinstance(engine, AsyncServer) or engine.async_mode != integration.name:
+        raise TypeError(f"ASGIApp wants an eio_asgi.AsyncServer, or a Socket.IO server on one, not {server!r}")
+    return engine
 
 
 async def _call(function: Callable[[], Any] | None) -> None:

@@ -90,21 +90,17 @@ class Exchange:
         declared = self.request.headers.get("content-length", "")
         if declared.isdecimal() and (len(declared) > 18 or int(declared) > limit):
             raise BodyTooLarge
-        chunks: list[bytes] = []
-        size = 0
+        body = bytearray()
         while True:
             message = await self.inbox.receive()
             if message["type"] == "http.disconnect":
                 self.gone = True
                 raise Disconnected
-            chunk = message.get("body", b"")
-            size += len(chunk)
-            if size > limit:
+            body += message.get("body", b"")
+            if len(body) > limit:
                 raise BodyTooLarge
-            if chunk:
-                chunks.append(chunk)
             if not message.get("more_body", False):
-                return b"".join(chunks)
+                return bytes(body)
 
     async def respond(self, response: Response) -> None:
         """See :class:`eio_server.integration.Exchange`. Of an HTTP response no server tells whether it was written."""

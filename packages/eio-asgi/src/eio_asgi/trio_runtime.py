@@ -34,10 +34,15 @@ class TrioRuntime:
 
     def __init__(self) -> None:
         self._crew: Crew | None = None
+        self._token = trio.lowlevel.current_trio_token()
         # Not a copy of the present one: tasks that live on would keep a request's variables alive.
         self._context = Context()
         # trio's own clock, so that trio's clock for tests is ours too; and it can be read outside of trio.
         self.now = trio.lowlevel.current_clock().current_time
+
+    def is_here(self) -> bool:
+        """See :class:`~eio_server.runtime.Runtime`."""
+        return trio.lowlevel.current_trio_token() is self._token
 
     def set_timer(self, when: float | None, callback: Callable[[], None]) -> None:
         """See :class:`~eio_server.runtime.Runtime`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eio_server.integration import Connection, Disconnected, Offer
-from eio_server.runtime import Event, Runtime, Scope
+from eio_server.runtime import Runtime, Scope
 
 from .asgi import Receive, Send, encode_headers
 from .exchange import LOST
@@ -14,22 +14,13 @@ __all__ = ["WebSocket", "carry"]
 class WebSocket:
     """See :class:`eio_server.integration.WebSocket`.
 
-    It is read by the task of the request, and written and closed by others. While it is being closed nobody receives:
-    granian loses the close frame otherwise. After that it is read to its end, so that the server finishes the close
-    handshake in its own way. Neither a close nor an abort cancels an application's handler that the reader runs.
+    It is read by the task of the request, and written by others. A close takes the reader out of receive() and has it
+    send the close frame, for granian loses one that is sent while somebody receives. Then it is read to its end, so
+    that the server finishes the close handshake in its own way. Neither a close nor an abort cancels an application's
+    handler that the reader runs.
     """
 
-    __slots__ = (
-        "_closed",
-        "_delivering",
-        "_ending",
-        "_let_go",
-        "_reading",
-        "_receive",
-        "_runtime",
-        "_send",
-        "_stopped",
-    )
+    __slots__ = ("_code", "_delivering", "_ending", "_let_go", "_reading", "_receive", "_runtime", "_send")
 
     def __init__(self, runtime: Runtime, receive: Receive, send: Send) -> None:
         self._runtime = runtime
@@ -39,11 +30,10 @@ class WebSocket:
         """What to cancel for the reader to come out of receive()."""
         self._delivering = False
         """The reader is not in receive(), but runs a handler."""
+        self._code: int | None = None
+        """To close with, until somebody does."""
         self._ending = False
         self._let_go = False
-        # Made by a close: the reader has stopped, the close frame was sent.
-        self._stopped: Event | None = None
-        self._closed: Event | None = None
 
     async def write(self, frame: str | bytes) -> None:
         """See :class:`eio_server.integration.WebSocket`. Nothing but the server's send, whose errors it translates."""
@@ -57,36 +47,37 @@ class WebSocket:
 
     async def close(self, code: int) -> None:
         """See :class:`eio_server.integration.WebSocket`."""
-        self._stopped, self._closed = self._runtime.event(), self._runtime.event()
-        receiving = self._reading is not None and not self._delivering
-        self._interrupt()
-        try:
-            if receiving:
-                await self._stopped.wait()
-            await self._send_close(code)
-        except LOST as error:
-            self.abort()
-            raise Disconnected from error
-        finally:
-            self._closed.set()
-
-    async def _send_close(self, code: int) -> None:
-        try:
-            await self._send({"type": "websocket.close", "code": code})
-        except LOST:
-            raise
-        except Exception:  # daphne's bare one: it sends no code below 3000 but this (row WS-22)
-            await self._send({"type": "websocket.close", "code": 1000})
+        self._code = code
+        if not self._interrupt():
+            await self._send_close()
 
     def abort(self) -> None:
         """See :class:`eio_server.integration.WebSocket`. We let go; the socket is the server's affair."""
         self._let_go = True
         self._interrupt()
 
-    def _interrupt(self) -> None:
+    def _interrupt(self) -> bool:
+        """Have the reader stop, now if it is in receive(): then the rest is its own."""
         self._ending = True
-        if self._reading is not None and not self._delivering:
-            self._reading.cancel()
+        if self._reading is None or self._delivering:
+            return False
+        self._reading.cancel()
+        return True
+
+    async def _send_close(self) -> None:
+        code, self._code = self._code, None
+        if code is None:
+            return
+        try:
+            try:
+                await self._send({"type": "websocket.close", "code": code})
+            except LOST:
+                raise
+            except Exception:  # daphne's bare one: it sends no code below 3000 but this (row WS-22)
+                await self._send({"type": "websocket.close", "code": 1000})
+        except LOST as error:
+            self.abort()
+            raise Disconnected from error
 
     async def read(self, connection: Connection) -> int | None:
         """Feed the connection until the WebSocket ends; the close code, if any came."""
@@ -112,15 +103,12 @@ class WebSocket:
                         self._delivering = False
         finally:
             self._reading = None
-            if self._stopped is not None:
-                self._stopped.set()
         return await self._read_rest()
 
     async def _read_rest(self) -> int | None:
-        """It was closed by us: nothing more is fed, and abort() ends this."""
+        """It is closed by us: nothing more is fed, and abort() ends this."""
         with self._runtime.scope() as self._reading:
-            if self._closed is not None:
-                await self._closed.wait()
+            await self._send_close()
             while not self._let_go:
                 message = await self._receive()
                 if message["type"] != "websocket.receive":
@@ -146,7 +134,7 @@ async def carry(offer: Offer, runtime: Runtime, receive: Receive, send: Send) ->
     code = None
     try:
         code = await websocket.read(connection)
-    except OSError:
+    except (OSError, Disconnected):
         pass
     finally:
         connection.lost(code)

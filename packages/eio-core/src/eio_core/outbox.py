@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .effects import Drained, Write
-from .states import Life, Route
+from .states import Route
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -38,6 +38,6 @@ def wake(engine: Engine, session: Session) -> None:
 def written(engine: Engine, session: Session, size: int) -> None:
     """So many bytes that were in flight have been written."""
     session.in_flight -= size
-    if session.above_low_water and session.buffered <= engine.settings.low_water and session.life is not Life.CLOSED:
+    if session.above_low_water and session.buffered <= engine.settings.low_water:
         session.above_low_water = False
         engine.effects.append(Drained(session))

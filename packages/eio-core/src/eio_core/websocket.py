@@ -26,7 +26,7 @@ def fits(frame: str | bytes, limit: int) -> bool:
 def receive_frame(engine: Engine, link: Link, frame: str | bytes) -> str | bytes | None:
     """Take any frame; a message is returned."""
     session = link.session
-    if session is None or link.channel is Channel.ENDED:
+    if session is None:  # it has ended
         return None
     if not fits(frame, engine.settings.max_http_buffer_size):
         if link.channel in _PROBING:

@@ -38,10 +38,9 @@ class AsyncioRuntime:
         self._context = Context()
         self.now = time.monotonic
 
-    @property
-    def closed(self) -> bool:
-        """Whether its loop is closed, so that a server that goes on needs another runtime."""
-        return self._loop.is_closed()
+    def is_here(self) -> bool:
+        """See :class:`~eio_server.runtime.Runtime`."""
+        return asyncio.get_running_loop() is self._loop
 
     def set_timer(self, when: float | None, callback: Callable[[], None]) -> None:
         """See :class:`~eio_server.runtime.Runtime`."""

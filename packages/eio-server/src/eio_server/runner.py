@@ -97,8 +97,9 @@ class Runner:
 
     def startup(self) -> None:
         """The framework starts (again): accept handshakes, in the event loop that runs now."""
-        self._runtime = self._server.integration.make_runtime()
-        self._armed = None
+        if self._runtime is None or not self._runtime.is_here():  # else clients that came before it keep theirs
+            self._runtime = self._server.integration.make_runtime()
+            self._armed = None
         self.engine.reopen()
 
     def spawn(self, coroutine: Coroutine[Any, Any, object]) -> Any:

@@ -37,6 +37,9 @@ class Runtime(Protocol):
     library: str
     """``asyncio`` or ``trio``."""
 
+    def is_here(self) -> bool:
+        """Whether its event loop is the one that runs now."""
+
     def now(self) -> float:
         """Seconds on a monotonic clock."""
 
