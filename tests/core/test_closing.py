@@ -516,7 +516,9 @@ def test_a_session_that_was_rejected_is_inert() -> None:
     """ER-10: nothing can be sent to it, nothing closes it again."""
     driver = Driver()
     session = driver.opening()
+    driver.engine.send(session, "x")
     driver.engine.reject(session)
+    assert (session.life, session.outbox) == (Life.CLOSED, None)
     driver.engine.close(session, 0.0)
     driver.engine.cut()
     with pytest.raises(SessionClosed):

@@ -33,6 +33,11 @@ HANGUP = 5.0
 BATCH_BYTES = 64 * 1024
 """About how much a WebSocket takes from the outbox at a time, so that ``buffered`` falls while it is written."""
 
+# Bound once: looking a member up in its enum costs 80 ns each time, on CPython 3.11 seven times a name's own.
+OPENING, OPEN, CLOSING, CLOSED = Life.OPENING, Life.OPEN, Life.CLOSING, Life.CLOSED
+POLLING, WEBSOCKET = Route.POLLING, Route.WEBSOCKET
+CARRYING, DRAINING = Channel.CARRYING, Channel.DRAINING
+
 
 class Engine:
     """A server's side of Engine.IO v4: all its sessions, and not one socket.
@@ -101,23 +106,23 @@ class Engine:
         self.expire(now)
         handshake = self._decided(session)
         cors = handshake.cors
-        if session.life is Life.CLOSED:  # the application knows it as accepted: it must learn of its end too
+        if session.life is CLOSED:  # the application knows it as accepted: it must learn of its end too
             self.effects.append(Closed(session, session.reason or Reason.SERVER_DISCONNECT))
             return self.refuse(handshake, "CLOSED_WHILE_OPENING")
         session.put_first(self._open_packet(session))
         self.sessions[session.sid] = session
         heartbeat.start(self, session, now)
-        ending = session.life is Life.CLOSING
+        ending = session.life is CLOSING
         if not ending:
-            session.life = Life.OPEN
-        if session.route is Route.POLLING:
+            session.life = OPEN
+        if session.route is POLLING:
             poll = session.poll = Poll(session, cors, handshake.request.headers.get("accept-encoding"))
             poll.ready = True
         else:
-            link = session.link = Link(session, Channel.CARRYING, cors)
+            link = session.link = Link(session, CARRYING, cors)
         if ending:  # closed by its own connect handler (row CL-16)
             closing.drain(self, session, now, None if self._cut_at is None else max(0.0, self._cut_at - now))
-        return poll if session.route is Route.POLLING else link
+        return poll if session.route is POLLING else link
 
     def reject(self, session: Session, body: bytes = b'"Unauthorized"') -> Refusal:
         """The application rejected the handshake, or is no longer there to decide: the session never was.
@@ -125,7 +130,7 @@ class Engine:
         :param body: JSON for the client (row ER-10).
         """
         handshake = self._decided(session)
-        session.life = Life.CLOSED
+        session.life = CLOSED
         session.outbox = None
         return unauthorized(handshake.request, handshake.cors, body)
 
@@ -168,7 +173,7 @@ class Engine:
         if session is not None and session.poll is poll:
             raise LocalProtocolError("this poll has not been taken yet: call take_response() before written()")
         poll.session = None
-        if session is not None and session.life is not Life.CLOSED:
+        if session is not None and session.life is not CLOSED:
             outbox.written(self, session, poll.in_flight)
             if self._cut_at is not None and not session.buffered:  # the last of it was on its way (row SD-1)
                 closing.finish(self, session, Reason.SERVER_DISCONNECT)
@@ -181,7 +186,7 @@ class Engine:
         :returns: the message for the application, None if there is none (``''`` is a message). After a None, look at
             ``effects`` and write the link: it may have frames or a close code by now.
         """
-        if link.channel is Channel.CARRYING:
+        if link.channel is CARRYING:
             if type(frame) is str:
                 limit = self.settings.max_http_buffer_size
                 if frame[:1] == "4" and len(frame) <= limit and (frame.isascii() or websocket.fits(frame, limit)):
@@ -201,7 +206,7 @@ class Engine:
         session = link.session
         if session is None:
             return []
-        if link.channel is not Channel.CARRYING and link.channel is not Channel.DRAINING:
+        if link.channel is not CARRYING and link.channel is not DRAINING:
             frames, link.frames = link.frames, None
             return [*frames] if frames else []
         if link.in_flight:
@@ -211,7 +216,7 @@ class Engine:
                 outbox.written(self, session, 0)
         packets = session.outbox
         if packets is None:
-            if link.channel is Channel.DRAINING:
+            if link.channel is DRAINING:
                 closing.finish(self, session, Reason.SERVER_DISCONNECT)
             return []
         if session.queued <= BATCH_BYTES:
@@ -259,7 +264,7 @@ class Engine:
         :raises TypeError: data of another type (row PL-17).
         :raises ValueError: text that UTF-8 cannot carry (PL-20), or text with U+001E while on polling (PL-8).
         """
-        if session.life is not Life.OPEN and session.life is not Life.OPENING:
+        if session.life is not OPEN and session.life is not OPENING:
             raise SessionClosed(session.sid)
         if type(data) is str:
             frame: str | bytes = "4" + data
@@ -272,7 +277,7 @@ class Engine:
             frame = data
         else:
             frame = data.frame if isinstance(data, Encoded) else encode_message(data)
-        polling = session.route is not Route.WEBSOCKET
+        polling = session.route is not WEBSOCKET
         if polling and type(frame) is str and SEPARATOR in frame:
             raise ValueError(
                 "text with U+001E, which separates packets in a polling payload, cannot be sent to a session on "
@@ -293,9 +298,9 @@ class Engine:
         session.queued += size
         if buffered + size > LOW_WATER or (bound is not None and buffered + size > bound // 4):
             session.above_low_water = True
-        if session.life is Life.OPENING:
+        if session.life is OPENING:
             return None
-        return session.link if session.route is Route.WEBSOCKET else outbox.outlet(session)
+        return session.link if session.route is WEBSOCKET else outbox.outlet(session)
 
     def close(self, session: Session, now: float) -> None:
         """Close a session: what is buffered is delivered first, for up to ``close_timeout`` (rows CL-2 to CL-6)."""
@@ -311,7 +316,7 @@ class Engine:
         self._cut_at = now + timeout
         for session in [*self.sessions.values(), *self.opening.values()]:
             closing.close(self, session, now, closing.GOING_AWAY, timeout)
-            if session.life is Life.CLOSING and session.sid in self.sessions:
+            if session.life is CLOSING and session.sid in self.sessions:
                 if session.buffered:
                     self.deadlines.set(Due.CLOSE, session, now + timeout, timeout)
                 else:
@@ -365,7 +370,7 @@ class Engine:
 
     def _open_packet(self, session: Session) -> str:
         settings = self.settings
-        upgradable = session.route is Route.POLLING and settings.allow_upgrades and "websocket" in settings.transports
+        upgradable = session.route is POLLING and settings.allow_upgrades and "websocket" in settings.transports
         handshake = {
             "sid": session.sid,
             "upgrades": ["websocket"] if upgradable else [],

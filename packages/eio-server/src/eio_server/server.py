@@ -501,7 +501,7 @@ class AsyncServer:
 
     def _append(self, socket: Socket, data: Any) -> bool:
         """Append to the outbox and have it written; True if it is above low water after that."""
-        if isinstance(data, dict | list):
+        if type(data) is not str and isinstance(data, dict | list):
             data = self._json.dumps(data)
         engine = self.runner.engine
         try:
