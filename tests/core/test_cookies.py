@@ -47,3 +47,10 @@ def test_an_attribute_smuggles_nothing(value: str) -> None:
 def test_what_is_called_later_is_checked_later() -> None:
     """HD-8: a callable makes its value for each handshake."""
     check_cookie("io", {"Path": lambda: "/", "HttpOnly": True})
+
+
+@pytest.mark.parametrize("value", ["a;b", "a\r\nb", "\x00"])
+def test_a_value_cannot_smuggle(value: str) -> None:
+    """HD-8, H10: session ids may come from the application."""
+    with pytest.raises(ValueError, match="printable ASCII"):
+        set_cookie("io", value, {})

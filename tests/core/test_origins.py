@@ -88,6 +88,7 @@ def test_same_origin(scheme: str, host: str, origin: str, same: bool) -> None:
     [
         (forwarded("https"), "https://own", True, False),
         (forwarded("HTTPS"), "https://own", True, False),
+        (forwarded("wss"), "https://own", True, False),
         (forwarded("https"), "http://own", True, True),  # as the server sees it
         (forwarded(None, "front"), "http://front", True, False),
         (forwarded("https", "front"), "https://front", True, False),

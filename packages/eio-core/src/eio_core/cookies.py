@@ -32,8 +32,9 @@ def check_cookie(name: str, attributes: Mapping[str, object]) -> None:
 def set_cookie(name: str, value: str, attributes: Mapping[str, str | bool]) -> tuple[str, str]:
     """Make the header. An attribute that is True is a bare flag; False leaves it out.
 
-    :raises ValueError: an attribute value with a control character or ``;``.
+    :raises ValueError: a value with a control character or ``;``.
     """
+    _check_value(name, value)
     parts = [f"{name}={value}"]
     for key, attribute in attributes.items():
         if attribute is True:

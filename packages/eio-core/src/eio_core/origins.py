@@ -54,6 +54,7 @@ def own_origins(request: Request, *, trust_forwarded: bool) -> list[str]:
     origins = [_origin(request.scheme, host)]
     if trust_forwarded and ("x-forwarded-proto" in headers or "x-forwarded-host" in headers):
         scheme = _first(headers.get("x-forwarded-proto", request.scheme)).lower()
+        scheme = {"ws": "http", "wss": "https"}.get(scheme, scheme)  # some proxies name what is upgraded so
         origins.append(_origin(scheme, _first(headers.get("x-forwarded-host", host))))
     return origins
 
