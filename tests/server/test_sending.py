@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from eio_core import Reason
 from eio_server import Packet, PacketType
 
 from .logs import Logs
@@ -270,6 +271,16 @@ def test_a_broadcast_to_one_twice(world: World) -> None:
     world.eio.broadcast([client.sid, client.sid], "x")
     world.runtime.run()
     assert get.packets == ["4x", "4x"]
+
+
+def test_a_broadcast_reaches_those_behind_a_client_that_is_lost(world: World) -> None:
+    """WS-9: named twice, it is lost at the first write; the others are written all the same."""
+    lost, other = world.websocket(), world.websocket()
+    lost.websocket.every_write = lost.websocket.refuse
+    world.eio.broadcast([lost.sid, lost.sid, other.sid], "x")
+    world.runtime.run()
+    assert other.frames == ["4x"]
+    assert world.reasons(lost.sid) == [Reason.TRANSPORT_ERROR]
 
 
 # ---------------------------------------------------------------------------------------------------------- the bound

@@ -344,7 +344,8 @@ class AsyncServer:
                         self._slow_consumer(socket)
         finally:
             for connection in dirty:
-                connection.handle.flush()
+                if connection.handle is not None:  # None: lost in the meantime, or not there to be written yet
+                    connection.handle.flush()
             self.runner.settle()
 
     def buffered(self, sid: str) -> int:
@@ -509,7 +510,8 @@ class AsyncServer:
         except SessionClosed:
             return False
         if connection is not None:
-            connection.handle.flush()
+            if connection.handle is not None:  # as in broadcast()
+                connection.handle.flush()
         elif socket.core.reason is not None:
             self._slow_consumer(socket)
         if engine.effects:
