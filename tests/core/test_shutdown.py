@@ -110,6 +110,19 @@ def test_unsent_data_that_nobody_takes(transport: str) -> None:
         assert link.closing == 1001
 
 
+def test_a_second_shutdown_gains_no_time() -> None:
+    """SD-1: a signal and the framework's own stop both call for it; the first limit holds, or an earlier one."""
+    driver = Driver()
+    session = driver.polling()
+    driver.engine.send(session, "a")
+    driver.engine.shutdown(1.0, 5.0)
+    assert driver.engine.next_deadline() == 6.0
+    driver.engine.shutdown(4.0, 5.0)
+    assert driver.engine.next_deadline() == 6.0
+    driver.engine.shutdown(4.0, 1.0)
+    assert driver.at(5.0) == [Closed(session, GONE)]
+
+
 def test_a_session_that_was_closing() -> None:
     """SD-1: one that has nothing unsent ends at once, one that has, with the shutdown's time."""
     driver = Driver()

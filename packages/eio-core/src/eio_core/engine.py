@@ -313,6 +313,8 @@ class Engine:
         :param timeout: seconds that the sessions have to deliver the rest; they are all over then.
         """
         self.expire(now)
+        if self._cut_at is not None:  # a signal and the framework both stop it: the first limit holds
+            timeout = max(0.0, min(timeout, self._cut_at - now))
         self._cut_at = now + timeout
         for session in [*self.sessions.values(), *self.opening.values()]:
             closing.close(self, session, now, closing.GOING_AWAY, timeout)
