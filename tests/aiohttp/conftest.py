@@ -14,6 +14,7 @@ import pytest
 
 from tests.integrations.harness import Logs, Serve, serving
 from tests.integrations.servers import Server, listen
+from tests.integrations.servers.aiohttp import application
 
 collect_ignore_glob = [] if find_spec("eio_aiohttp") else ["test_*.py"]
 
@@ -39,7 +40,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(params=[False, True], ids=["plain", "handler cancellation"])
 def serve(request: pytest.FixtureRequest) -> Serve:
-    server = Server("aiohttp", "aiohttp", "asyncio", partial(run, handler_cancellation=request.param))
+    server = Server("aiohttp", "aiohttp", application, partial(run, handler_cancellation=request.param))
     return partial(serving, server)
 
 

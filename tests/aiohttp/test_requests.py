@@ -6,6 +6,7 @@ import gzip
 import ssl
 
 import anyio
+import h11
 import pytest
 import trustme
 
@@ -83,6 +84,20 @@ async def test_a_response_that_its_client_does_not_take_ends_with_the_client(ser
         assert site.seen.of(session.sid) == []
         connection.reset()
         assert await site.seen.closed(session.sid) == "transport error"
+
+
+async def test_a_response_that_its_client_never_takes_is_given_up(serve: Serve) -> None:
+    """FD-12, CL-18, H31: five seconds after its session has timed out, its connection is cut."""
+    async with serve(http_compression=False, ping_interval=1, ping_timeout=1) as site:
+        session = await site.handshake()
+        for _ in range(12):
+            await site.eio.send(session.sid, "x" * 1_000_000)
+        connection = site.connect()
+        await connection.send("GET", session.url)
+        assert await site.seen.closed(session.sid) == "ping timeout"
+        await anyio.sleep(5.5)
+        with pytest.raises(h11.RemoteProtocolError, match="without sending complete message body"):
+            await connection.receive()
 
 
 async def test_over_tls_a_client_that_leaves_is_seen_too(serve: Serve) -> None:

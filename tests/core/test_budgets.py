@@ -209,7 +209,7 @@ def come_and_go(driver: Driver, state: str, end: Callable[[Driver, str], None], 
         else:
             if isinstance(connection, Link):
                 driver.engine.take_frames(connection)
-                driver.engine.link_closing(connection, driver.now)
+                driver.engine.begin_hangup(connection, driver.now)
             elif isinstance(connection, Poll) and connection.response is not None:
                 driver.engine.take_response(connection)
             driver.engine.connection_lost(connection)
@@ -239,7 +239,7 @@ def test_a_link_holds_its_session_only_while_open() -> None:
     poll = driver.get("p")
     driver.engine.cut()
     driver.effects()
-    driver.engine.link_closing(link, 0.0)
+    driver.engine.begin_hangup(link, 0.0)
     assert living() == before + 2
     assert poll.ready
     assert (link.session, poll.session) == (None, None)

@@ -155,7 +155,7 @@ def test_close_on_a_websocket_that_is_not_read() -> None:
     assert driver.at(29.9) == []
     assert driver.at(30.0) == [Write(link), Closed(session, Reason.SERVER_DISCONNECT)]
     assert driver.frames(link) == []
-    driver.engine.link_closing(link, 30.0)
+    driver.engine.begin_hangup(link, 30.0)
     assert driver.at(34.999) == []
     assert driver.at(35.0) == [Abort(link)]
 
@@ -167,9 +167,9 @@ def test_the_close_handshake() -> None:
         session, link = driver.websocket(order)
         driver.engine.close(session, driver.now)
         if order == "closing first":
-            driver.engine.link_closing(link, driver.now)
+            driver.engine.begin_hangup(link, driver.now)
         driver.engine.connection_lost(link)
-        driver.engine.link_closing(link, driver.now)
+        driver.engine.begin_hangup(link, driver.now)
         assert closed(driver.effects()) == [Reason.SERVER_DISCONNECT]
         assert driver.at(driver.now + 10.0) == []
 
@@ -177,7 +177,7 @@ def test_the_close_handshake() -> None:
 def test_every_event_expires_first() -> None:
     """Wherever a method takes the time, what is due is done before it."""
     events: list[Callable[[Driver, Link], object]] = [
-        lambda driver, link: driver.engine.link_closing(link, 45.0),
+        lambda driver, link: driver.engine.begin_hangup(link, 45.0),
         lambda driver, _: driver.engine.expire(45.0),
         lambda driver, _: driver.engine.receive_request(Request("GET", ""), 45.0),
         lambda driver, _: driver.engine.accept(driver.opening(sid="n"), 45.0),
@@ -364,7 +364,7 @@ def everything(driver: Driver, session: Session, connections: list[Poll | Post |
                 assert engine.receive_frame(connection, frame) is None
             assert engine.take_frames(connection) == []
             engine.connection_lost(connection, error=True)
-            engine.link_closing(connection, driver.now)
+            engine.begin_hangup(connection, driver.now)
             assert engine.take_frames(connection) == []
         elif isinstance(connection, Post):
             assert engine.receive_body(connection, b"4x\x1e1", driver.now) == []
@@ -538,3 +538,35 @@ def test_internal_mistakes_are_loud() -> None:
     with pytest.raises(AssertionError, match="a session that is probing has a link"):
         driver.request(f"{POLLING}&sid=s")
     expect(Refusal, driver.request("nothing"))
+
+
+def test_a_response_that_nobody_reads() -> None:
+    """CL-18, FD-12: once its session is over, its client has five seconds for the rest."""
+    driver = Driver()
+    session = driver.polling()
+    poll = driver.get()
+    driver.engine.send(session, "a")
+    driver.engine.take_response(poll)
+    driver.effects()
+    driver.at(25.0)
+    assert driver.at(45.0) == [Closed(session, Reason.PING_TIMEOUT)]
+    driver.engine.begin_hangup(poll, 45.0)
+    assert driver.at(49.9) == []
+    assert driver.at(50.0) == [Abort(poll)]
+    driver.engine.connection_lost(poll)
+    assert driver.engine.next_deadline() is None
+
+
+def test_a_response_that_is_read_in_the_end() -> None:
+    """CL-18: nothing is dropped then."""
+    driver = Driver()
+    session = driver.polling()
+    poll = driver.get()
+    driver.engine.send(session, "a")
+    driver.engine.take_response(poll)
+    driver.at(25.0)
+    driver.at(45.0)
+    assert session.life is Life.CLOSED
+    driver.engine.begin_hangup(poll, 45.0)
+    driver.engine.written(poll)
+    assert driver.engine.next_deadline() is None

@@ -322,7 +322,7 @@ class Chaos:
             case 11 if link:
                 engine.take_frames(link)
             case 12 if link:
-                engine.link_closing(link, now)
+                engine.begin_hangup(link, now)
             case 13 if post:
                 engine.receive_body(post, f"4a\x1e{text}".encode(), now)
             case 14 if post:

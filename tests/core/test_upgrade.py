@@ -284,7 +284,7 @@ def test_the_upgrade_timeout(probed: bool) -> None:
     assert driver.at(7.999) == []
     assert driver.at(8.0) == [Write(link)]
     assert is_dropped(driver, link, session)
-    driver.engine.link_closing(link, 8.0)
+    driver.engine.begin_hangup(link, 8.0)
     assert driver.at(13.0) == [Abort(link)]
 
 

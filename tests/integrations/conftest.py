@@ -43,8 +43,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture
-def anyio_backend(server: Server) -> str:
-    return server.backend
+def anyio_backend(server: Server) -> tuple[str, dict[str, bool]]:
+    return server.backend, {"use_uvloop": True} if server.uvloop else {}
 
 
 @pytest.fixture

@@ -142,12 +142,13 @@ def test_a_post_costs_one_task_and_two_looks_at_the_clock(world: World) -> None:
 
 
 def test_a_get_that_is_parked_costs_an_event(world: World) -> None:
+    """And one scope, by which the writing of its response can be given up."""
     client = world.polling()
     before = world.runtime.calls.copy()
     get = client.get()
     world.send(client.sid, "x")
     assert get.packets == ["4x"]
-    assert world.runtime.calls - before == {"now": 1, "event": 1}
+    assert world.runtime.calls - before == {"now": 1, "event": 1, "scope": 1}
 
 
 def test_a_broadcast_costs_its_writes(world: World) -> None:

@@ -198,6 +198,37 @@ def test_of_a_get_while_it_is_answered(world: World) -> None:
     world.assert_nothing_left()
 
 
+def test_a_client_that_does_not_read_its_response_is_given_up(world: World) -> None:
+    """CL-18, FD-12: five seconds after its session has closed, whatever the reason."""
+    client = world.polling()
+    world.send(client.sid, "hello")
+    exchange = FakeExchange(Request("GET", client.query))
+    exchange.responding.close()
+    call = world.begin(exchange)
+    world.runtime.advance(25.0)
+    world.runtime.advance(20.0)
+    assert world.reasons(client.sid) == [Reason.PING_TIMEOUT]
+    world.runtime.advance(4.9)
+    assert call.pending
+    world.runtime.advance(0.2)
+    assert not call.pending
+    assert exchange.responses == []
+    world.assert_nothing_left()
+
+
+def test_a_client_that_does_not_read_the_last_response_is_given_up(world: World) -> None:
+    """CL-18: the one that says that the session is over."""
+    client = world.polling()
+    parked = FakeExchange(Request("GET", client.query))
+    call = world.begin(parked)
+    parked.responding.close()
+    world.call(world.eio.disconnect(client.sid))
+    assert [response.body for response in parked.answers] == [b"1"]
+    world.runtime.advance(5.1)
+    assert not call.pending
+    world.assert_nothing_left()
+
+
 def test_of_a_get_while_it_is_compressed_in_a_thread(world: World) -> None:
     """HD-13, HD-15."""
     client = world.polling()

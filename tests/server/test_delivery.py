@@ -332,6 +332,22 @@ def test_a_post_does_not_wait_for_room_in_a_session_that_is_over(make_world: Mak
     world.assert_nothing_left()
 
 
+def test_a_post_does_not_wait_for_what_is_dropped(make_world: MakeWorld) -> None:
+    """CL-14, PP-14: the session is closing, though nobody has fetched its ``1`` yet."""
+    world = make_world(async_handlers=False, max_pending_messages=2)
+    recorder = Recorder(world)
+    client = world.polling()
+    post = client.post("4a", "4b", "4c", "4d")
+    world.call(world.eio.disconnect(client.sid))
+    assert post.pending
+    let_one_end(world, recorder)
+    assert post.body == "ok"
+    assert recorder.begun == ["a"]
+    assert world.reasons(client.sid) == []
+    assert client.get().packets == ["1"]
+    assert world.reasons(client.sid) == [Reason.SERVER_DISCONNECT]
+
+
 def test_a_reader_does_not_wait_for_room_in_a_session_that_is_over(make_world: MakeWorld) -> None:
     """It is to read the peer's close frame."""
     world = make_world(max_pending_messages=1)

@@ -12,7 +12,7 @@ from eio_server.integration import Disconnected
 
 from .fakes import FakeWebSocket
 from .logs import Logs
-from .runtime import Cancelled
+from .runtime import Cancelled, until
 from .world import World
 
 MakeWorld = Callable[..., World]
@@ -189,6 +189,26 @@ def test_who_waits_for_the_outbox(any_world: World) -> None:
     any_world.runtime.run()
     assert all(task.done for task in waiting)
     any_world.call(any_world.eio.drain(client.sid))
+
+
+def test_who_waits_for_the_outbox_need_not_wait_for_the_last_of_it(any_world: World) -> None:
+    """FD-8: below low water is enough, while the rest is still being written."""
+    client = any_world.websocket()
+    websocket, taken = client.websocket, 0
+
+    async def write(frame: str | bytes) -> None:
+        await until(lambda: len(websocket.frames) < taken)
+        websocket.frames.append(frame)
+
+    websocket.every_write = write
+    any_world.eio.broadcast([client.sid] * 20, "x" * 50_000)
+    waiting = any_world.runtime.task(any_world.eio.drain(client.sid))
+    for taken in range(1, 21):  # noqa: B007
+        any_world.runtime.run()
+        if waiting.done:
+            break
+    assert any_world.eio.buffered(client.sid) <= 256 * 1024
+    assert len(websocket.frames) < 18
 
 
 @pytest.mark.parametrize("how", ["lost", "overflow", "cut"])

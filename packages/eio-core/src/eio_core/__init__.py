@@ -21,15 +21,17 @@ raise. So the whole protocol can be embedded anywhere and tested in milliseconds
 4. **WebSockets.** Check first, accept (101) then. For each message call :meth:`Engine.receive_frame`; if it returns
    one, it is the application's. Write by *pulling*: one writer at a time for each link takes
    :meth:`Engine.take_frames` until the list is empty, then looks at ``link.closing``; if that is a code, call
-   :meth:`Engine.link_closing` and close the WebSocket with it. Do so after the link was opened, after a
+   :meth:`Engine.begin_hangup` and close the WebSocket with it. Do so after the link was opened, after a
    ``receive_frame`` that returned None, when a call returns the link, and on its ``Write``. If its writer is stuck in a
-   write then, call ``link_closing`` all the same: the peer's five seconds run from there.
+   write then, call ``begin_hangup`` all the same: the peer's five seconds run from there.
 
 5. **Effects.** After *every* call take what lies in ``engine.effects``, in order, after the messages which that call
    returned: :class:`Write` a connection, :class:`Abort` one, tell the application that a session :class:`Closed`.
 
 6. **Losses.** Report every connection that is gone, once, with :meth:`Engine.connection_lost`; and a poll whose
    response went out with :meth:`Engine.written`. What comes later about a session that has closed is a silent no-op.
+   If a session is over while the response of its poll is still being written, call :meth:`Engine.begin_hangup` for the
+   poll: its ``Abort`` says when to give up a client that reads nothing.
 
 7. **Time.** Keep one timer for :meth:`Engine.next_deadline` and call :meth:`Engine.expire` then. Look again after every
    call that took ``now``, and after an effect ``Write``.

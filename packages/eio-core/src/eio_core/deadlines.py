@@ -27,7 +27,7 @@ class Due(Enum):
     HOLD = auto()  #: a poll
     BODY = auto()  #: a post
     CLOSE = auto()  #: a session
-    HANGUP = auto()  #: a link
+    HANGUP = auto()  #: a link or a poll
 
 
 Owner = TypeVar("Owner")

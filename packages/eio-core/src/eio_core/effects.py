@@ -28,9 +28,12 @@ class Write:
 
 @dataclass(slots=True)
 class Abort:
-    """Drop this WebSocket without ceremony: its close handshake did not finish in time (row CL-18)."""
+    """Drop this connection without ceremony: its peer did not finish in time (row CL-18).
 
-    link: Link
+    A WebSocket whose close handshake is not over, or a poll whose response is still being written.
+    """
+
+    connection: Poll | Link
 
 
 @dataclass(slots=True)

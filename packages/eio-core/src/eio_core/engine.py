@@ -173,6 +173,7 @@ class Engine:
         if session is not None and session.poll is poll:
             raise LocalProtocolError("this poll has not been taken yet: call take_response() before written()")
         poll.session = None
+        self.deadlines.discard(Due.HANGUP, poll)
         if session is not None and session.life is not CLOSED:
             outbox.written(self, session, poll.in_flight)
             if self._cut_at is not None and not session.buffered:  # the last of it was on its way (row SD-1)
@@ -232,11 +233,15 @@ class Engine:
             return [*map(encode_text, packets)]
         return packets  # type: ignore[return-value] # frames: an Encoded waits for a poll only
 
-    def link_closing(self, link: Link, now: float) -> None:
-        """``link.closing`` was seen: from now on the peer has five seconds to finish, then comes ``Abort``."""
+    def begin_hangup(self, connection: Link | Poll, now: float) -> None:
+        """A connection is to end: from now on its peer has five seconds, then comes ``Abort`` (row CL-18).
+
+        To be called for a link once its ``closing`` is seen, and for a poll whose session is over while its response is
+        still being written: a client that reads nothing would hold it for ever.
+        """
         self.expire(now)
-        if link.closing is not None:
-            self.deadlines.set(Due.HANGUP, link, now + HANGUP, HANGUP)
+        if isinstance(connection, Poll) or connection.closing is not None:
+            self.deadlines.set(Due.HANGUP, connection, now + HANGUP, HANGUP)
 
     # ---------------------------------------------------------------------------------------------- lost connections
 
@@ -350,11 +355,11 @@ class Engine:
                     heartbeat.pong_due(self, owner, when, now)
                 else:
                     closing.finish(self, owner, Reason.SERVER_DISCONNECT)
+            elif kind is Due.HANGUP:
+                assert isinstance(owner, Link | Poll), "nothing else hangs up"
+                self.effects.append(Abort(owner))
             elif isinstance(owner, Link):
-                if kind is Due.UPGRADE:
-                    upgrade.upgrade_due(self, owner)
-                else:
-                    self.effects.append(Abort(owner))
+                upgrade.upgrade_due(self, owner)
             elif isinstance(owner, Poll):
                 upgrade.hold_due(self, owner)
             else:

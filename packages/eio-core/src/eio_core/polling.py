@@ -71,6 +71,7 @@ def take_get_response(engine: Engine, poll: Poll) -> Response:
 
 def lose_get(engine: Engine, poll: Poll) -> None:
     """The client of a poll is gone, before or while its response was written (rows PG-4, FD-12)."""
+    engine.deadlines.discard(Due.HANGUP, poll)
     session = poll.session
     if session is None:
         return

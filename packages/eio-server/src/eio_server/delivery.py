@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from eio_core import Life, Reason
 
 if TYPE_CHECKING:
-    from eio_core import Session
+    from eio_core import Poll, Session
 
     from .runner import Runner
     from .runtime import Event
@@ -44,12 +44,15 @@ class Socket:
         "_runner",
         "_running",
         "_state",
+        "answering",
         "core",
     )
 
     def __init__(self, runner: Runner, core: Session) -> None:
         self._runner = runner
         self.core = core
+        self.answering: Poll | None = None
+        """The poll whose response is being written."""
         self._state: dict[str, Any] | None = None
         self._inbox: deque[str | bytes] | None = None
         self._busy = False
@@ -143,6 +146,8 @@ class Socket:
     def closed_with(self, reason: str) -> None:
         """The session is over: the disconnect handler comes when everything before it has been."""
         self._leaving = reason
+        if self.answering is not None:
+            self._runner.engine.begin_hangup(self.answering, self._runner.runtime.now())
         self.drained()
         self._made_room()
         if not self._busy:

@@ -23,6 +23,7 @@ from eio_core import (
     Engine,
     ErrorCode,
     Handshake,
+    Life,
     Poll,
     Post,
     Refusal,
@@ -125,8 +126,8 @@ class Runner:
                         socket.closed_with(effect.reason)
                     elif isinstance(effect, Drained):
                         effect.session.handle.drained()
-                    elif isinstance(effect, Abort) and effect.link.handle is not None:
-                        effect.link.handle.abort()
+                    elif isinstance(effect, Abort) and effect.connection.handle is not None:
+                        effect.connection.handle.abort()
         finally:
             self._settling = False
         if self._emptied and not self.engine.sessions:
@@ -217,22 +218,35 @@ class Runner:
 
     async def _write_poll(self, exchange: Exchange, poll: Poll, *, cookie: tuple[str, str] | None = None) -> None:
         """Write the response of a poll, composed at the last moment."""
-        engine = self.engine
+        engine, session = self.engine, poll.session
         response = engine.take_response(poll)
         if cookie is not None:
             response.headers.append(cookie)
-        self.settle()
-        try:
-            if response.compression is not None:
-                if len(response.body) < THREAD_ABOVE:
-                    response = compressed(response)
-                else:
-                    response = await self.runtime.run_in_thread(compressed, response)
-            written = await self._respond(exchange, response)
-        except BaseException:
-            engine.connection_lost(poll)
+        written = False
+        with self.runtime.scope() as scope:
+            poll.handle = Answer(scope)
+            socket: Socket | None = None if session is None else session.handle
+            if socket is None or session is None or session.life is Life.CLOSED:
+                engine.begin_hangup(poll, self.runtime.now())
+            else:
+                socket.answering = poll
             self.settle()
-            raise
+            self.rearm()
+            try:
+                if response.compression is not None:
+                    if len(response.body) < THREAD_ABOVE:
+                        response = compressed(response)
+                    else:
+                        response = await self.runtime.run_in_thread(compressed, response)
+                written = await self._respond(exchange, response)
+            except BaseException:
+                engine.connection_lost(poll)
+                raise
+            finally:
+                poll.handle = None
+                if socket is not None and socket.answering is poll:
+                    socket.answering = None
+                self.settle()
         if written:
             engine.written(poll)
         else:
@@ -436,6 +450,22 @@ class Interruption:
 
     def flush(self) -> None:
         """Its response is there already: stop reading."""
+        self._scope.cancel()
+
+
+class Answer:
+    """The ``handle`` of a poll whose response is being written."""
+
+    __slots__ = ("_scope",)
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def flush(self) -> None:
+        """It has been taken: there is nothing else to be written."""
+
+    def abort(self) -> None:
+        """The session is over, and its client does not read (row CL-18)."""
         self._scope.cancel()
 
 

@@ -191,7 +191,7 @@ class LiveConnection:
     def _begin_close(self) -> None:
         """From now on the peer has its time to finish, even if it reads nothing (row CL-18)."""
         self._closing = True
-        self._runner.engine.link_closing(self._link, self._runner.runtime.now())
+        self._runner.engine.begin_hangup(self._link, self._runner.runtime.now())
         self._runner.rearm()
 
     async def _close(self, code: int) -> None:

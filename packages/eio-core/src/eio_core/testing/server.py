@@ -357,7 +357,7 @@ class Server:
             self.observer.event("disconnect", effect.session, effect.reason)
             self.application.disconnect(effect.session, effect.reason)
         elif isinstance(effect, Abort):
-            socket = effect.link.handle
+            socket = effect.connection.handle
             if socket in self._served:
                 self.observer.aborted(socket)
                 socket.abort()
@@ -406,7 +406,7 @@ class Server:
         if link.closing is not None and link not in self._hanging_up:
             # Even while a write is stuck: a peer that reads nothing must not keep the connection for ever (row CL-18).
             self._hanging_up.add(link)
-            self.engine.link_closing(link, self.clock.now)
+            self.engine.begin_hangup(link, self.clock.now)
             self.observer.closing(socket, link.closing)
             socket.close(link.closing)
 

@@ -1,0 +1,20 @@
+"""The servers that the suite runs against: each is started on a free port, in the event loop of the test.
+
+A further integration is one file here (how an application is made of an ``AsyncServer``, how it is served and stopped,
+which gaps it has) and its name in ``ALL``. Frameworks are imported when they are used: where one wheel is tested alone
+(``EIO_SUITE=aiohttp``, ``EIO_SUITE=asgi``) the others are not even installed.
+"""
+
+from __future__ import annotations
+
+import os
+
+from . import aiohttp, asgi
+from .server import Gap, Server, listen
+
+__all__ = ["ALL", "SERVERS", "Gap", "Server", "listen"]
+
+ALL = (*aiohttp.SERVERS, *asgi.SERVERS)
+
+SUITE = os.environ.get("EIO_SUITE")
+SERVERS = tuple(server for server in ALL if SUITE in {None, "", server.integration})

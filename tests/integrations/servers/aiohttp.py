@@ -1,0 +1,45 @@
+"""aiohttp's own server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from .server import Gap, Server, listen
+
+if TYPE_CHECKING:
+    from eio_server import AsyncServer
+
+__all__ = ["SERVERS"]
+
+
+def application(eio: AsyncServer, **options: Any) -> Any:
+    from aiohttp import web
+
+    app = web.Application()
+    eio.attach(app, **options)
+    return app
+
+
+@asynccontextmanager
+async def run(app: Any) -> AsyncIterator[int]:
+    from aiohttp import web
+
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    listener, port = listen()
+    await web.SockSite(runner, listener).start()
+    try:
+        yield port
+    finally:
+        await runner.cleanup()
+
+
+GAPS = frozenset({Gap.REFUSES_BAD_HEADERS, Gap.ACCEPTS_UNMASKED_FRAMES})
+
+SERVERS = (
+    Server(
+        "aiohttp", "aiohttp", application, run, gaps=frozenset({Gap.REFUSES_BAD_HEADERS, Gap.ACCEPTS_UNMASKED_FRAMES})
+    ),
+)

@@ -1,0 +1,67 @@
+"""What the suite knows of a server: how to start it, and what it cannot do."""
+
+from __future__ import annotations
+
+import enum
+import socket
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from eio_server import AsyncServer
+
+__all__ = ["Gap", "Server", "listen"]
+
+
+class Gap(enum.Enum):
+    """What a framework or server cannot do; the tests assert what happens there instead."""
+
+    CUTS_ON_WEBSOCKET_ERROR = "a broken WebSocket frame ends the connection without a close frame, like a drop"
+    REFUSES_BAD_HEADERS = "answers a control character in a header itself, before us"
+    HIDES_FAILED_WRITES = "does not tell that a response could not be written"
+    CANNOT_ABORT = "gives no way to abort a connection whose close handshake never ends"
+    COMPRESSION_IS_THE_SERVERS = "permessage-deflate is an option of the server, not ours"
+    ACCEPTS_UNMASKED_FRAMES = "takes a client's frame without a mask"
+    LOSES_EARLY_FRAMES = "drops what a client sends behind its WebSocket handshake, and may keep quiet about the client"
+    DIES_OF_EARLY_FRAMES = "the whole server ends with an exception when a client sends behind its WebSocket handshake"
+    STOPS_AFTER_REQUESTS = "a stop reaches us only after all requests have ended"
+    CANCELS_REQUESTS_ON_STOP = "a stop cancels requests after a while: a parked poll gets a 500"
+
+
+Run = Callable[[Any], AbstractAsyncContextManager[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A framework under a server: ``run`` serves an application of the framework and gives the port."""
+
+    name: str
+    integration: str
+    application: Callable[..., Any]
+    """The smallest application of the framework that serves an AsyncServer; options of attach() or ASGIApp."""
+    run: Run
+    backend: str = "asyncio"
+    """asyncio or trio."""
+    uvloop: bool = False
+    """Whether the event loop of asyncio is uvloop's."""
+    gaps: frozenset[Gap] = frozenset()
+
+    def make(self, **options: Any) -> AsyncServer:
+        """This integration's AsyncServer."""
+        server: AsyncServer = import_module(f"eio_{self.integration}").AsyncServer(**options)
+        return server
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def listen() -> tuple[socket.socket, int]:
+    """A listening socket: clients may connect at once, even if the server takes it up a moment later."""
+    # asyncio turns Nagle's algorithm off only where the protocol is named: else each response may wait 40 ms.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    return listener, listener.getsockname()[1]
