@@ -388,7 +388,7 @@ class ManualRuntime:
     async def _all_done(tasks: list[Task]) -> None:
         await until(lambda: all(task.done for task in tasks))
 
-    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Awaitable[Any]:
+    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """See :class:`~eio_server.runtime.Runtime`."""
         return self.task(target(*args, **kwargs))
 

@@ -123,7 +123,8 @@ def test_mounted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "path"), [("/a%20b", "/a b"), ("/%C3%A4", "/\xc3\xa4"), ("/%ff%zz%", "/\xff%zz%"), ("", "")]
+    ("raw", "path"),
+    [("/a%20b", "/a b"), ("/%C3%A4", "/\xc3\xa4"), ("/%ff%zz%", "/\xff%zz%"), ("/\udcff", "/\xff"), ("", "")],
 )
 def test_a_decoded_path(raw: str, path: str) -> None:
     """IN-5: never raises."""

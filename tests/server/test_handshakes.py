@@ -466,8 +466,10 @@ def test_a_cookie_as_a_dict(make_world: MakeWorld) -> None:
 
 @pytest.mark.parametrize("value", ["a;b", "a\r\nX: y", 7, None])
 def test_a_cookie_attribute_that_breaks_the_header(make_world: MakeWorld, logs: Logs, value: object) -> None:
-    """HD-8: no cookie, and the handshake goes on."""
+    """HD-8, ER-9: the handshake is refused before the application hears of it."""
     world = make_world(cookie={"name": "io", "Path": lambda: value})
-    response = world.polling().handshake.response
-    assert "Set-Cookie" not in dict(response.headers)
+    call = world.request("GET", POLLING)
+    assert (call.status, call.code) == (400, 3)
+    assert world.events == []
+    world.assert_nothing_left()
     logs.take("an attribute of the cookie could not be made")

@@ -86,5 +86,8 @@ def make_environ(
 
 
 def decoded_path(raw_path: str) -> str:
-    """A percent-encoded path as WSGI has it: bytes as latin-1 text. Never raises."""
-    return unquote_to_bytes(raw_path).decode("latin-1")
+    """A percent-encoded path as WSGI has it: bytes as latin-1 text. Never raises.
+
+    :param raw_path: as text; bytes beyond ASCII as UTF-8, and what is not UTF-8 as lone surrogates.
+    """
+    return unquote_to_bytes(raw_path.encode("utf-8", "surrogateescape")).decode("latin-1")

@@ -303,6 +303,15 @@ class Runner:
             self._log_refusal(exchange, session)
             await self._respond(exchange, session)
             return None
+        cookie = None
+        if handshake.transport == "polling":
+            try:
+                cookie = self._server.make_cookie(session.sid, handshake.request)
+            except Exception:  # of the application's value: nobody has heard of the session yet (row ER-9)
+                self.logger.exception("an attribute of the cookie could not be made")
+                engine.reject(session)
+                await self._respond(exchange, engine.refuse(handshake))
+                return None
         socket = session.handle = Socket(self, session)
         self.sockets[session.sid] = socket
         client = Client()
@@ -328,11 +337,6 @@ class Runner:
         elif client.gone:  # row HS-26
             engine.connection_lost(connection, error=True)
         elif isinstance(connection, Poll):
-            try:
-                cookie = self._server.make_cookie(session.sid, handshake.request)
-            except Exception:
-                self.logger.exception("an attribute of the cookie could not be made")
-                cookie = None
             self.rearm()
             await self._write_poll(exchange, connection, cookie=cookie)
         else:

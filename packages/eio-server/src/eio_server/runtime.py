@@ -11,7 +11,17 @@ from contextlib import AbstractContextManager
 from contextvars import Context
 from typing import Any, Protocol
 
-__all__ = ["Event", "Runtime", "Scope"]
+__all__ = ["BackgroundTask", "Event", "Runtime", "Scope"]
+
+
+class BackgroundTask(Awaitable[Any], Protocol):
+    """What ``start_background_task()`` returns: an ``asyncio.Task``, or on trio something with these of its methods."""
+
+    def cancel(self) -> object:
+        """End it at its next (or present) await."""
+
+    def done(self) -> bool:
+        """Whether it has ended, in whatever way."""
 
 
 class Event(Protocol):
@@ -90,7 +100,7 @@ class Runtime(Protocol):
 
     # What the API offers to applications (row AP-13).
 
-    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Awaitable[Any]:
+    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> BackgroundTask:
         """Run an application's function or coroutine function in a task; its exception is logged."""
 
     def create_queue(self, *args: Any, **kwargs: Any) -> Any:

@@ -12,7 +12,7 @@ import itertools
 import math
 import secrets
 import warnings
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from .delivery import Socket
     from .integration import Exchange, Integration
+    from .runtime import BackgroundTask
 
 __all__ = ["AsyncServer"]
 
@@ -460,10 +461,11 @@ class AsyncServer:
 
     # ------------------------------------------------------------------------------------------------- conveniences
 
-    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Awaitable[Any]:
+    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> BackgroundTask:
         """Run a function or coroutine function in the background; its exception is logged.
 
-        :returns: an ``asyncio.Task`` on asyncio.
+        :returns: an ``asyncio.Task`` on asyncio; on trio an object that can be awaited, with ``cancel()`` and
+            ``done()``.
         """
         return self.runner.runtime.start_background_task(target, *args, **kwargs)
 
