@@ -366,8 +366,9 @@ def test_monitoring_is_switched_at_run_time() -> None:
     session, link = driver.websocket()
     alive(driver, session, 25.0)
     driver.engine.settings.monitor_clients = False
-    alive(driver, session, 45.0, 50.0, 75.0, 100.0)
-    assert driver.frames(link) == ["2"] * 4
+    for now in (45.0, 50.0, 75.0, 100.0):
+        alive(driver, session, now)
+        assert driver.frames(link) == ["2"]
     driver.engine.settings.monitor_clients = True
     alive(driver, session, 120.0, 125.0, 144.9)
     assert driver.at(145.0) == [Write(link), Closed(session, Reason.PING_TIMEOUT)]
@@ -388,6 +389,7 @@ def test_the_interval_is_changed_at_run_time(interval: float) -> None:
             name = "old" if effect.connection is old else "new"
             seen[name].append(now)
             assert isinstance(effect.connection, Link)
+            assert driver.frames(effect.connection) == ["2"]
             driver.engine.receive_frame(effect.connection, "3")
     count = int(160 / interval)
     assert seen["old"][:count] == [25.0 + interval * number for number in range(count)]
@@ -506,3 +508,16 @@ def test_a_get_that_is_parked_for_long() -> None:
         assert driver.at(25.0 * number) == [Write(poll)]
         assert driver.body(poll) == "2"
         driver.posted(b"3")
+
+
+def test_pings_that_nobody_fetches_do_not_pile_up() -> None:
+    """HB-1, FD-8: monitor_clients=False: one waits, at the front, until it is taken."""
+    driver = Driver(monitor_clients=False)
+    session = driver.polling()
+    driver.engine.send(session, "a")
+    for now in (25.0, 50.0, 75.0):
+        driver.at(now)
+    poll = driver.get()
+    assert driver.body(poll) == "2\x1e4a"
+    driver.at(100.0)
+    assert driver.body(driver.get()) == "2"
