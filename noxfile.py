@@ -49,6 +49,9 @@ _pyenv = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
 for _version in sorted(_pyenv.glob("versions/3.1[1-9].*/bin")):
     os.environ["PATH"] = f"{_version}{os.pathsep}{os.environ['PATH']}"
 
+# Most tests wait for sockets: more of them at a time than there are cores. What stands after "--" comes later and wins
+# (``-n0`` for one at a time, as --pdb wants it).
+PYTEST = ("pytest", "-n4")
 DIST = ROOT / "dist"
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 PROJECTS = {
@@ -69,7 +72,7 @@ if (_running := f"3.{sys.version_info.minor}") not in PYTHONS:  # newer than wha
 def tests(session: nox.Session) -> None:
     """Run the tests on every Python that is installed (``-- tests/core -k probe`` some of them)."""
     install(session, "test")
-    session.run("pytest", "--ignore=tests/interop", *session.posargs)
+    session.run(*PYTEST, "--ignore=tests/interop", *session.posargs)
 
 
 @nox.session
@@ -109,7 +112,7 @@ def interop(session: nox.Session) -> None:
         session.install(*group("node"))
     with session.chdir("tests/interop"):
         session.run("npm", "ci", external=True)
-    session.run("pytest", "tests/interop", *session.posargs)
+    session.run(*PYTEST, "tests/interop", *session.posargs)
 
 
 @nox.session(default=False)
@@ -135,7 +138,7 @@ def wheels(session: nox.Session, integration: str) -> None:
         session.error(f"the wheels of {', '.join(ours)} bring more than {', '.join(framework)}: {', '.join(new)}")
     session.run("python", "-I", "-W", "error", "-c", f"import eio_{integration}")
     session.install(*group("test"))
-    session.run("pytest", "tests/integrations", *session.posargs, env={"EIO_SUITE": integration})
+    session.run(*PYTEST, "tests/integrations", *session.posargs, env={"EIO_SUITE": integration})
 
 
 @nox.session(default=False)

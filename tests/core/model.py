@@ -44,7 +44,7 @@ class Model:
         if not self.awaiting:
             self.awaiting, self.heard, self.extended, self.graced = True, False, False, False
             self.due["pong"] = now + TIMEOUT
-            if self.life == "open":
+            if self.life == "open" and "2" not in self.queue:
                 self.put("2", first=True)
 
     def pong_due(self, when: float, now: float) -> None:
@@ -112,7 +112,7 @@ class Model:
         if self.post:
             self.finish("transport error")
             return "overlap"
-        self.post, self.due["body"] = "reading", now + INTERVAL + TIMEOUT
+        self.post, self.due["body"] = "reading", now + (INTERVAL + TIMEOUT)
         return "post"
 
     def body(self, packets: list[str]) -> list[str]:
