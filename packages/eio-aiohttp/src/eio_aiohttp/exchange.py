@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 from eio_core import REQUEST_HEADERS, Request, Response
 from eio_server.environ import decoded_path, make_environ
+from eio_server.handshake import bad_handshake
 from eio_server.integration import BodyTooLarge, Disconnected
 
 from .relays import Watch
@@ -123,13 +124,7 @@ class Exchange:
                 return None
         except ValueError:  # aiohttp's, for a key that is not ASCII
             pass
-        headers = [
-            ("Content-Type", "text/plain; charset=utf-8"),
-            NO_STORE,
-            ("Sec-WebSocket-Version", "13"),
-            ("Connection", "close"),
-        ]
-        return Response(400, headers, b"400: Bad Request")
+        return bad_handshake()
 
 
 def _latin1(text: str) -> str:

@@ -1,0 +1,178 @@
+"""A request of Tornado as the runner sees it, and the response to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from eio_core import REQUEST_HEADERS, Request, Response
+from eio_server.environ import decoded_path, make_environ
+from eio_server.handshake import handshake_problem
+from eio_server.integration import BodyTooLarge, Disconnected
+from tornado.iostream import IOStream, StreamClosedError
+from tornado.web import RequestHandler
+
+__all__ = ["Body", "Exchange"]
+
+
+class Body:
+    """A body that arrives: what Tornado's callbacks bring, for one who awaits all of it."""
+
+    __slots__ = ("_chunks", "_end", "_limit", "wanted")
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.wanted: asyncio.Future[None] = loop.create_future()
+        """Done when somebody reads, or when nobody will."""
+        self._end: asyncio.Future[None] = loop.create_future()
+        self._chunks = bytearray()
+        self._limit = 0
+
+    async def read(self, limit: int) -> bytes:
+        """All of it, which begins to arrive now."""
+        self._limit = limit
+        self.settle()
+        await self._end
+        return bytes(self._chunks)
+
+    def settle(self) -> None:
+        """It is known whether it is wanted."""
+        if not self.wanted.done():
+            self.wanted.set_result(None)
+
+    def feed(self, chunk: bytes) -> None:
+        """The next of it; behind the limit nothing is kept."""
+        if not self._end.done():
+            self._chunks += chunk
+            if len(self._chunks) > self._limit:
+                self._chunks.clear()
+                self.end(BodyTooLarge())
+
+    def end(self, error: Exception | None = None) -> None:
+        """It is complete, or will never be."""
+        if self._end.done():
+            return
+        if error is None:
+            self._end.set_result(None)
+        else:
+            self._end.set_exception(error)
+            self._end.exception()  # perhaps nobody reads
+
+
+class Exchange:
+    """See :class:`eio_server.integration.Exchange`."""
+
+    __slots__ = ("_body", "_handler", "_lost", "_stream", "answered", "closing", "request")
+
+    def __init__(self, handler: RequestHandler, body: Body | None = None) -> None:
+        self._handler = handler
+        self._body = body
+        self._stream: IOStream = handler.request.connection.stream  # type: ignore[union-attr] # HTTP1Connection's
+        self._lost: Callable[[], None] | None = None
+        self.answered = False
+        """Whether a response was handed to the connection."""
+        self.closing = False
+        """Whether the connection is to end with it."""
+        request = handler.request
+        headers = request.headers
+        self.request = Request(
+            method=request.method or "",
+            query=request.query,
+            headers={name: ", ".join(headers.get_list(name)) for name in REQUEST_HEADERS if name in headers},
+            scheme=request.protocol,
+            http_version=request.version.removeprefix("HTTP/"),
+        )
+
+    def environ(self) -> dict[str, Any]:
+        """See :class:`eio_server.integration.Exchange`; ``tornado.handler`` is in it."""
+        request, sock = self._handler.request, self._stream.socket
+        peer = server = None
+        if sock is not None:
+            try:
+                peer, server = sock.getpeername(), sock.getsockname()
+            except OSError:
+                pass
+        known = isinstance(peer, tuple)  # a Unix socket has a path
+        environ = make_environ(
+            method=self.request.method,
+            path=decoded_path(request.path),
+            query=self.request.query,
+            headers=request.headers.get_all(),
+            scheme=self.request.scheme,
+            http_version=self.request.http_version,
+            peer=(request.remote_ip, peer[1] if peer[0] == request.remote_ip else None) if known else None,
+            server=server if isinstance(server, tuple) else None,
+            raw_path=request.path,
+        )
+        environ["tornado.handler"] = self._handler
+        return environ
+
+    def watch(self, lost: Callable[[], None]) -> Exchange:
+        """See :class:`eio_server.integration.Exchange`: an asynchronous context manager that is this object."""
+        self._lost = lost
+        return self
+
+    async def __aenter__(self) -> None:
+        if self._stream.closed():
+            self.connection_lost()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._lost = None
+
+    def connection_lost(self) -> None:
+        """The client is gone: Tornado's ``on_connection_close``."""
+        lost, self._lost = self._lost, None
+        if lost is not None:
+            lost()
+        if self._body is not None:
+            self._body.end(Disconnected())
+
+    async def read(self, limit: int) -> bytes:
+        """See :class:`eio_server.integration.Exchange`."""
+        declared = self._handler.request.headers.get("Content-Length", "")
+        if declared.isdecimal() and (len(declared) > 18 or int(declared) > limit):
+            raise BodyTooLarge
+        if self._body is not None:
+            return await self._body.read(limit)
+        body = self._handler.request.body  # a handler of the application's, which has read it
+        if len(body) > limit:
+            raise BodyTooLarge
+        return body
+
+    async def respond(self, response: Response) -> None:
+        """See :class:`eio_server.integration.Exchange`. Without Tornado's ETag and its 304, which ``finish`` adds."""
+        handler = self._handler
+        if self._stream.closed():
+            raise Disconnected
+        self.answered = True
+        handler.set_status(response.status)
+        handler.clear_header("Content-Type")
+        for name, value in response.headers:
+            handler.add_header(name, value)
+            if name.lower() == "connection" and value.lower() == "close":
+                self.closing = True
+        if response.status != 204:
+            handler.set_header("Content-Length", str(len(response.body)))
+            handler.write(response.body)
+        try:
+            await handler.flush()
+        except StreamClosedError:
+            raise Disconnected from None
+        except asyncio.CancelledError:  # while a slow client was waited for; nothing can follow half a response
+            self._stream.close()
+            raise
+        if self._stream.closed():  # meanwhile: Tornado's waiting for a slow client ends then without an error
+            raise Disconnected
+
+    def websocket_problem(self) -> Response | None:
+        """See :class:`eio_server.integration.Exchange`."""
+        headers = self._handler.request.headers
+        return handshake_problem(
+            connection=headers.get("Connection", ""),
+            version=headers.get("Sec-WebSocket-Version", ""),
+            key=headers.get("Sec-WebSocket-Key", ""),
+        )

@@ -1,0 +1,61 @@
+"""A WebSocket of Tornado, to be written."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from eio_server.integration import Disconnected
+from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol13
+
+__all__ = ["Protocol", "WebSocket"]
+
+TOO_BIG = 1009
+
+
+class Protocol(WebSocketProtocol13):
+    """Tornado's framing, which tells that a message was too big: its handler sees a dropped connection only."""
+
+    too_big = False
+
+    def close(self, code: int | None = None, reason: str | None = None) -> None:
+        """Called by Tornado itself when it refuses a message."""
+        if code == TOO_BIG:
+            self.too_big = True
+        super().close(code, reason)
+
+
+class WebSocket:
+    """See :class:`eio_server.integration.WebSocket`."""
+
+    __slots__ = ("_handler", "_stream", "_writing", "protocol")
+
+    def __init__(self, handler: WebSocketHandler, protocol: Protocol) -> None:
+        self._handler = handler
+        self._stream = protocol.stream
+        self._writing = protocol.stream.writing
+        self.protocol = protocol
+
+    def write(self, frame: str | bytes) -> Coroutine[Any, Any, None] | None:
+        """See :class:`eio_server.integration.WebSocket`. What the kernel took at once is not awaited."""
+        try:
+            written = self._handler.write_message(frame, binary=not isinstance(frame, str))
+        except WebSocketClosedError:
+            raise Disconnected from None
+        return _finish(written) if self._writing() else None
+
+    async def close(self, code: int) -> None:
+        """See :class:`eio_server.integration.WebSocket`. The reader finishes the handshake, or a timer after 5 s."""
+        self._handler.close(code)
+
+    def abort(self) -> None:
+        """See :class:`eio_server.integration.WebSocket`."""
+        self._stream.close()
+
+
+async def _finish(written: asyncio.Future[None]) -> None:
+    try:
+        await written
+    except WebSocketClosedError:
+        raise Disconnected from None

@@ -1,0 +1,42 @@
+"""Tornado's own server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from .server import Gap, Server, listen
+
+if TYPE_CHECKING:
+    from eio_server import AsyncServer
+
+__all__ = ["SERVERS"]
+
+
+def application(eio: AsyncServer, **options: Any) -> Any:
+    from tornado.web import Application
+
+    app = Application(log_function=lambda _: None)
+    app.settings["eio"] = eio
+    eio.attach(app, **options)
+    return app
+
+
+@asynccontextmanager
+async def run(app: Any) -> AsyncIterator[int]:
+    from tornado.httpserver import HTTPServer
+
+    server = HTTPServer(app)
+    listener, port = listen()
+    listener.setblocking(False)
+    server.add_socket(listener)
+    try:
+        yield port
+    finally:
+        server.stop()
+        await app.settings["eio"].shutdown()  # which is the program's to do: Tornado tells nobody
+        await server.close_all_connections()
+
+
+SERVERS = (Server("tornado", "tornado", application, run, gaps=frozenset({Gap.CUTS_ON_WEBSOCKET_ERROR})),)
