@@ -27,6 +27,8 @@ def application(eio: AsyncServer, **options: Any) -> Any:
 async def run(app: Any) -> AsyncIterator[int]:
     from tornado.httpserver import HTTPServer
 
+    eio = app.settings["eio"]
+    eio.runner.startup()  # as the shutdown below the program's to do: Tornado tells nobody
     server = HTTPServer(app)
     listener, port = listen()
     listener.setblocking(False)
@@ -35,8 +37,10 @@ async def run(app: Any) -> AsyncIterator[int]:
         yield port
     finally:
         server.stop()
-        await app.settings["eio"].shutdown()  # which is the program's to do: Tornado tells nobody
+        await eio.shutdown()
         await server.close_all_connections()
 
 
-SERVERS = (Server("tornado", "tornado", application, run, gaps=frozenset({Gap.CUTS_ON_WEBSOCKET_ERROR})),)
+GAPS = frozenset({Gap.CUTS_ON_WEBSOCKET_ERROR, Gap.REFUSES_BAD_HEADERS, Gap.ACCEPTS_UNMASKED_FRAMES})
+
+SERVERS = (Server("tornado", "tornado", application, run, gaps=GAPS),)

@@ -159,7 +159,7 @@ class Exchange:
             handler.set_header("Content-Length", str(len(response.body)))
             handler.write(response.body)
         try:
-            await handler.flush()
+            await asyncio.shield(handler.flush())  # Tornado's own callbacks do not expect that it is cancelled
         except StreamClosedError:
             raise Disconnected from None
         except asyncio.CancelledError:  # while a slow client was waited for; nothing can follow half a response

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from eio_core import Response
 from eio_server import AsyncServer
 from eio_server.integration import Connection, Disconnected, Offer
-from tornado.web import stream_request_body
+from tornado.web import RequestHandler, stream_request_body
 from tornado.websocket import WebSocketHandler
 
 from .exchange import Body, Exchange
@@ -30,6 +30,10 @@ def get_tornado_handler(eio: AsyncServer) -> type[Handler]:
     return type("EngineIOHandler", (Handler,), {"server": eio, "__doc__": Handler.__doc__})
 
 
+METHODS = WebSocketHandler.SUPPORTED_METHODS
+"""Those that Tornado calls a method of the handler for."""
+
+
 class _Any(tuple[str, ...]):
     """Every method is ours to answer (row ER-6)."""
 
@@ -42,7 +46,7 @@ class Handler(WebSocketHandler):
     """Hands requests to the runner. A body arrives while it is handled, under our limit; so the order is Tornado's own:
     ``prepare`` begins, ``data_received`` brings the body, and the method, which is called behind it, ends."""
 
-    SUPPORTED_METHODS = _Any(WebSocketHandler.SUPPORTED_METHODS)
+    SUPPORTED_METHODS = _Any(METHODS)
 
     server: ClassVar[AsyncServer]
 
@@ -69,14 +73,22 @@ class Handler(WebSocketHandler):
         self._body = body = Body()
         self._exchange = Exchange(self, body)
         self._serving = serving = asyncio.create_task(self.server.runner.serve(self._exchange))
-        serving.add_done_callback(lambda _: body.settle())
+        serving.add_done_callback(self._served)
         await body.wanted
         if serving.done():
             serving.result()
-            if self.request.method != "POST" or "Expect" in self.request.headers:  # its body has not been sent yet
+            if self.request.method not in METHODS or "Expect" in self.request.headers:  # its body was not sent yet
                 await self._end()
-            else:
-                asyncio.get_running_loop().call_later(LINGER, self._give_up)
+
+    def _served(self, _: asyncio.Task[Offer | None]) -> None:
+        """Whatever is left of the body is nobody's wish; but its sender shall be able to read the response."""
+        assert self._body is not None, "there is one where a task serves"
+        self._body.settle()
+        asyncio.get_running_loop().call_later(LINGER, self._give_up)
+
+    def _give_up(self) -> None:
+        if not self._finished:
+            self.finish()  # with a body unread Tornado closes the connection
 
     def data_received(self, chunk: bytes) -> None:
         """Some of the body."""
@@ -103,6 +115,8 @@ class Handler(WebSocketHandler):
         if not self._finished:
             await self._end()
 
+    head = put = patch = delete = options = post
+
     async def _end(self) -> None:
         exchange = self._exchange
         assert exchange is not None, "there is no WebSocket"
@@ -116,15 +130,13 @@ class Handler(WebSocketHandler):
         if exchange.closing:
             connection.close()
 
-    def _give_up(self) -> None:
-        if not self._finished:
-            self.finish()  # with a body unread Tornado closes the connection
-
     def on_connection_close(self) -> None:
         """The client is gone, while its request was handled or its body was awaited, or from its WebSocket."""
         if self._exchange is not None:
             self._exchange.connection_lost()
         super().on_connection_close()
+        if self._websocket is None:
+            RequestHandler.on_connection_close(self)  # who waits for the body need not
 
     def check_xsrf_cookie(self) -> None:
         """The origin policy is ours (row IN-11)."""

@@ -56,6 +56,6 @@ class WebSocket:
 
 async def _finish(written: asyncio.Future[None]) -> None:
     try:
-        await written
+        await asyncio.shield(written)  # Tornado's own callbacks do not expect that it is cancelled
     except WebSocketClosedError:
         raise Disconnected from None
