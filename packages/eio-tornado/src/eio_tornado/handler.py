@@ -37,6 +37,8 @@ METHODS = WebSocketHandler.SUPPORTED_METHODS
 class _Any(tuple[str, ...]):
     """Every method is ours to answer (row ER-6)."""
 
+    __slots__ = ()
+
     def __contains__(self, method: object) -> bool:
         return True
 
@@ -84,7 +86,8 @@ class Handler(WebSocketHandler):
         """Whatever is left of the body is nobody's wish; but its sender shall be able to read the response."""
         assert self._body is not None, "there is one where a task serves"
         self._body.settle()
-        asyncio.get_running_loop().call_later(LINGER, self._give_up)
+        if not self._body.over:
+            asyncio.get_running_loop().call_later(LINGER, self._give_up)
 
     def _give_up(self) -> None:
         if not self._finished:
@@ -152,7 +155,7 @@ class Handler(WebSocketHandler):
         self.clear_header("Content-Type")
         for name, value in offer.headers:
             self.add_header(name, value)
-        self.open_args, self.open_kwargs = [], {}
+        self.open_args, self.open_kwargs = (), {}
         try:
             self.ws_connection = protocol = self.get_websocket_protocol()
             assert protocol is not None, "the version was checked"
