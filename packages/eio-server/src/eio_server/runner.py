@@ -399,7 +399,7 @@ class Runner:
             allowed = sorted(settings.origins)
         else:
             allowed = own_origins(request, trust_forwarded=settings.trust_forwarded)
-        self.notices.refused(request, refusal, allowed)
+        self.notices.refused(request, refusal, allowed, expected=self.engine.shutting_down)
 
     # ------------------------------------------------------------------------------------------------ the application
 
