@@ -225,6 +225,7 @@ async def test_a_websocket_that_drops_is_no_loss(serve: Serve, probed: bool, how
     """UP-11: the session stays on polling, pings and messages flow again, and it may try again."""
     async with serve(ping_interval=0.3) as site:
         session = await site.handshake()
+        site.eio.ping_interval = 60  # behind the first ping
         websocket = await (session.probe() if probed else session.websocket())
         how(websocket)
         await settle()
