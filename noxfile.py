@@ -142,6 +142,16 @@ def wheels(session: nox.Session, integration: str) -> None:
 
 
 @nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure what eio costs over each bare framework (``-- --quick``: one of them, in a minute; ``-- --help``)."""
+    install(session, "bench")
+    if node_is_here():
+        with session.chdir("benchmarks/node"):
+            session.run("npm", "ci", "--silent", external=True)
+    session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session(default=False)
 def demo(session: nox.Session) -> None:
     """Run the demo on http://127.0.0.1:8000/ until Ctrl-C (``-- asgi``: another integration; ``--port 8001``)."""
     options = list(session.posargs)
