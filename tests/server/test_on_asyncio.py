@@ -376,6 +376,44 @@ def test_a_handler_that_awaits_what_was_cancelled(run: Run, logs: Logs) -> None:
         logs.records.remove(next(record for record in logs.records if "message handler failed" in record.getMessage()))
 
 
+@pytest.mark.parametrize("async_handlers", [True, False])
+def test_a_sync_handler_that_asks_what_was_cancelled(run: Run, logs: Logs, *, async_handlers: bool) -> None:
+    """AP-24: the same; the messages behind it come, and no reader is ended."""
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        app = Application(async_handlers=async_handlers)
+
+        @app.eio.on("message")
+        def message(sid: str, data: str) -> None:
+            app.events.append(("message", data))
+            if data == "bad":
+                future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                future.cancel()
+                future.result()
+
+        _, connection, _ = await app.websocket()
+        assert connection.feed("4bad") is None
+        assert connection.feed("4b") is None
+        connection.feed("1")
+        connection.lost(1000)
+        await app.polling()
+        query = f"polling&sid={next(reversed(app.eio.sockets))}"
+        await app.eio.runner.serve(Exchange("POST", query, b"4bad\x1e4d\x1e1"))
+        await app.eio.shutdown()
+        assert [event[1] for event in app.events] == [
+            "bad",
+            "b",
+            Reason.CLIENT_DISCONNECT,
+            "bad",
+            "d",
+            Reason.CLIENT_DISCONNECT,
+        ]
+
+    run(main)
+    for _ in range(2):
+        logs.records.remove(next(record for record in logs.records if "message handler failed" in record.getMessage()))
+
+
 def test_a_connect_handler_that_awaits_what_was_cancelled(run: Run, logs: Logs) -> None:
     """AP-24, ER-10: rejected."""
 
