@@ -434,6 +434,40 @@ def test_a_connect_handler_that_awaits_what_was_cancelled(run: Run, logs: Logs) 
     logs.take("connect handler failed")
 
 
+@pytest.mark.parametrize("asynchronous", [True, False])
+def test_a_hook_that_awaits_what_was_cancelled(
+    run: Run, logs: Logs, monkeypatch: pytest.MonkeyPatch, *, asynchronous: bool
+) -> None:
+    """AP-24, HS-5, HD-1: generate_id and cors_allowed_origins refuse by it; the request is answered."""
+
+    def fail(*_: object) -> Any:
+        async def fail_later() -> None:
+            raise asyncio.CancelledError
+
+        if asynchronous:
+            return fail_later()
+        raise asyncio.CancelledError
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        app = Application()
+        monkeypatch.setattr(app.eio, "generate_id", fail)
+        exchange = Exchange("GET", "polling")
+        await app.eio.runner.serve(exchange)
+        assert exchange.response is not None
+        assert exchange.response.status == 400
+
+        app = Application(cors_allowed_origins=lambda origin: fail())
+        exchange = Exchange("GET", "polling")
+        exchange.request.headers = {"origin": "https://site.example"}
+        await app.eio.runner.serve(exchange)
+        assert exchange.response is not None
+        assert exchange.response.status == 400
+
+    run(main)
+    logs.take("generate_id failed")
+    logs.take("cors_allowed_origins failed")
+
+
 def test_a_handler_whose_reader_is_cancelled(run: Run) -> None:
     """AP-24: that passes, and is logged by nobody."""
 

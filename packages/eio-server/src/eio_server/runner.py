@@ -351,7 +351,9 @@ class Runner:
             sid = self._server.generate_id()
             if is_awaitable(sid):
                 sid = await sid
-        except Exception:
+        except BaseException as error:
+            if not is_its_own(error):
+                raise
             self.logger.exception("generate_id failed")
             return self.engine.refuse(handshake)
         if not isinstance(sid, str):

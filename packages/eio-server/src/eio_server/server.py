@@ -34,7 +34,7 @@ from eio_core import (
 )
 
 from . import integration as integrations
-from .handlers import is_awaitable, takes
+from .handlers import is_awaitable, is_its_own, takes
 from .log import make_logger
 from .runner import Runner
 from .serialization import Json
@@ -535,7 +535,9 @@ class AsyncServer:
             verdict = decide(origin, exchange.environ()) if takes(decide, 2) else decide(origin)
             if is_awaitable(verdict):
                 verdict = await verdict
-        except Exception:
+        except BaseException as error:
+            if not is_its_own(error):
+                raise
             self.logger.exception("cors_allowed_origins failed for %r", origin)
             return False
         return bool(verdict)
