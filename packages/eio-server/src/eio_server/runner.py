@@ -431,6 +431,7 @@ class Runner:
         self.settle()
         await runtime.stop(max(0.0, end - runtime.now()))
         self._armed = None
+        self.rearm()  # a client that does not read its last response has its five seconds (row CL-18)
 
 
 class ParkedPoll:
