@@ -346,6 +346,36 @@ def test_two_shutdowns_at_once(run: Run) -> None:
     run(main)
 
 
+@pytest.mark.parametrize("stopped", [True, False])
+def test_another_loop_is_another_start(run: Run, *, stopped: bool) -> None:
+    """SD-4: also where the framework does not tell of it, as with Tornado; the timer and all tasks are the new loop's."""
+    app = Application(ping_interval=0.01)
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        assert await app.eio.start_background_task(lambda: "done") == "done"
+        assert app.eio.create_event() is not None
+        sid, connection, websocket = await app.websocket()
+        while not websocket.frames:
+            await asyncio.sleep(0.005)
+        assert websocket.frames == ["2"]
+        if stopped:
+            await app.eio.shutdown()
+            assert websocket.closed == [1001]
+        connection.lost(1000)
+        while sid in app.eio.sockets:
+            await asyncio.sleep(0.005)
+
+    async def polling(runtime: AsyncioRuntime) -> None:
+        await app.polling()
+        await app.eio.shutdown(0)
+
+    run(main)
+    run(main)
+    run(polling)
+    run(polling)
+    assert [kind for kind, _ in app.events] == ["disconnect"] * 4
+
+
 def test_a_handler_that_awaits_what_was_cancelled(run: Run, logs: Logs) -> None:
     """AP-24: that is a failure of its own, and ends nothing else; neither a session nor the task of a reader."""
 

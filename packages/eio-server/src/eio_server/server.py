@@ -467,11 +467,11 @@ class AsyncServer:
         :returns: an ``asyncio.Task`` on asyncio; on trio an object that can be awaited, with ``cancel()`` and
             ``done()``.
         """
-        return self.runner.runtime.start_background_task(target, *args, **kwargs)
+        return self.runner.runtime_here.start_background_task(target, *args, **kwargs)
 
     async def sleep(self, seconds: float = 0) -> None:
         """Sleep."""
-        await self.runner.runtime.sleep(seconds)
+        await self.runner.runtime_here.sleep(seconds)
 
     def create_queue(self, *args: Any, **kwargs: Any) -> Any:
         """An ``asyncio.Queue``, or on trio something with its methods."""
