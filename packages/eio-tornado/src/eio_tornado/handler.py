@@ -19,7 +19,7 @@ __all__ = ["Handler", "get_tornado_handler"]
 
 LINGER = 2.0
 """Seconds to go on reading a body that nobody wants, so that its sender can read the response: a connection that is
-closed with something unread is reset."""
+closed with something unread is reset. The same for one that does not belong there, which Tornado reads first."""
 
 IGNORED = 64 * 1024
 """Bytes of a body where none belongs; Tornado itself refuses more."""
@@ -70,6 +70,7 @@ class Handler(WebSocketHandler):
         if self.request.method == "GET":
             self._exchange = Exchange(self)
             connection.set_max_body_size(IGNORED)
+            connection.set_body_timeout(LINGER)
             return
         connection.set_max_body_size(sys.maxsize)  # larger than any: it is we who count
         self._body = body = Body()
