@@ -105,6 +105,10 @@ class Site(Client):
         self.seen = Seen()
         self.seen.register(eio)
 
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
     async def check(self) -> None:
         """The sessions that are open are those that ``sockets`` shows, and a fresh client is served."""
         self.seen.register(self.eio)
