@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import anyio.to_thread
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-from playwright.async_api import Browser, ConsoleMessage, Error, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error, Page, async_playwright
 
 from .pages import PAGE
 
@@ -78,8 +78,8 @@ class Chromium:
         """
         context = await self.do(self._browser.new_context, **options)
         try:
-            tab = Tab(self, await self.do(context.new_page), url)
-            await self.do(tab.page.goto, url + page)
+            tab = Tab(self, context, await self.do(context.new_page), url)
+            await self.do(tab.open, page)
             yield tab
         finally:
             await self.do(context.close)
@@ -98,15 +98,20 @@ class Chromium:
 class Tab:
     """A tab with a page of ``url`` in it."""
 
-    def __init__(self, chromium: Chromium, page: Page, url: str) -> None:
+    def __init__(self, chromium: Chromium, context: BrowserContext, page: Page, url: str) -> None:
         self.page = page
         self.url = url
         self.errors: list[str] = []
         self._do = chromium.do
+        self._context = context
         self._allowed: list[str] = []
-        page.on("console", self._console)
-        page.on("pageerror", lambda error: self.errors.append(f"uncaught: {error}"))
-        page.on("crash", lambda _: self.errors.append("the page crashed"))
+
+    async def open(self, path: str) -> None:
+        """Load the page; runs where Playwright lives, for ``on`` talks to the browser."""
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.errors.append(f"uncaught: {error}"))
+        self.page.on("crash", lambda _: self.errors.append("the page crashed"))
+        await self.page.goto(self.url + path)
 
     def allow(self, *patterns: str) -> None:
         """These errors, regular expressions, may appear on the console."""
@@ -136,16 +141,12 @@ class Tab:
     async def reload(self) -> None:
         await self._do(self.page.reload)
 
-    async def leave(self) -> None:
-        """Go to another site."""
-        await self._do(self.page.goto, "about:blank")
-
     async def close(self) -> None:
         """Close the tab; its profile stays."""
         await self._do(self.page.close)
 
     async def offline(self, offline: bool) -> None:  # noqa: FBT001 - as Playwright has it
-        await self._do(self.page.context.set_offline, offline)
+        await self._do(self._context.set_offline, offline)
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
