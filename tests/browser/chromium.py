@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import anyio.to_thread
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Cookie, Error, Page, async_playwright
 
 from .pages import PAGE
 
@@ -144,6 +144,10 @@ class Tab:
     async def close(self) -> None:
         """Close the tab; its profile stays."""
         await self._do(self.page.close)
+
+    async def cookies(self) -> list[Cookie]:
+        """The cookies of the tab's profile."""
+        return await self._do(self._context.cookies)
 
     async def offline(self, offline: bool) -> None:  # noqa: FBT001 - as Playwright has it
         await self._do(self._context.set_offline, offline)

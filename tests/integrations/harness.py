@@ -6,6 +6,7 @@ import gc
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
@@ -22,7 +23,12 @@ class Serve(Protocol):
     """The fixture ``serve``: starts the server with these options of AsyncServer."""
 
     def __call__(
-        self, *, app: Callable[[AsyncServer], Any] | None = None, check: bool = True, **options: Any
+        self,
+        *,
+        app: Callable[[AsyncServer], Any] | None = None,
+        check: bool = True,
+        pem: Path | None = None,
+        **options: Any,
     ) -> AbstractAsyncContextManager[Site]: ...
 
 
@@ -131,12 +137,20 @@ class Site(Client):
 
 @asynccontextmanager
 async def serving(
-    server: Server, *, app: Callable[[AsyncServer], Any] | None = None, check: bool = True, **options: Any
+    server: Server,
+    *,
+    app: Callable[[AsyncServer], Any] | None = None,
+    check: bool = True,
+    pem: Path | None = None,
+    **options: Any,
 ) -> AsyncIterator[Site]:
-    """Serve, and see afterwards that nothing is left over."""
+    """Serve, with TLS if there is a certificate, and see afterwards that nothing is left over.
+
+    ``check`` wants a server without TLS.
+    """
     before = {task.id for task in anyio.get_running_tasks()}
     eio = server.make(**options)
-    async with server.run((app or server.application)(eio)) as port:
+    async with server.run((app or server.application)(eio), pem) as port:
         site = Site(server, eio, port, polling="polling" in (options.get("transports") or ["polling"]))
         try:
             yield site
