@@ -19,8 +19,6 @@ from .pages import PAGE
 
 __all__ = ["Chromium", "Tab", "launch"]
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-
 # Playwright adds --headless and an empty --user-data-dir, which it deletes afterwards.
 FLAGS = (
     "--no-sandbox",  # which root cannot have
@@ -40,7 +38,7 @@ T = TypeVar("T")
 
 def executable() -> str:
     """The path of Chromium; a missing one fails the test: it must not pass for lack of it."""
-    found = os.environ.get("EIO_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    found = os.environ.get("EIO_CHROMIUM") or shutil.which("chromium")
     if found is None:
         pytest.fail("Chromium is missing: put it on PATH, or name it in EIO_CHROMIUM", pytrace=False)
     return found
@@ -71,18 +69,21 @@ class Chromium:
         self._browser = browser
 
     @asynccontextmanager
-    async def visit(self, url: str, *, page: str = PAGE, **options: Any) -> AsyncIterator[Tab]:
+    async def visit(self, url: str, *, page: str = PAGE, script: str = "", **options: Any) -> AsyncIterator[Tab]:
         """Open a page of a server in a tab of a fresh profile; errors that the test did not ask for fail it.
 
+        :param script: JavaScript that runs before those of the page.
         :param options: those of Playwright's Browser.new_context.
         """
         context = await self.do(self._browser.new_context, **options)
         try:
+            await self.do(context.add_init_script, script)
             tab = Tab(self, context, await self.do(context.new_page), url)
             await self.do(tab.open, page)
             yield tab
         finally:
-            await self.do(context.close)
+            with anyio.CancelScope(shield=True):
+                await self.do(context.close)
         tab.verify()
 
     async def do(self, function: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any) -> T:
@@ -123,8 +124,7 @@ class Tab:
 
     async def scenario(self, name: str, url: str | None = None, **options: Any) -> dict[str, Any]:
         """Run a scenario of tests/interop in the page, against the page's server or another; what it returned."""
-        arguments = [name, url or self.url, options]
-        result: dict[str, Any] = await self.evaluate("([name, url, options]) => scenario(name, url, options)", arguments)
+        result: dict[str, Any] = await self.evaluate("(call) => scenario(...call)", [name, url or self.url, options])
         return result
 
     async def evaluate(self, function: str, argument: Any = None) -> Any:
@@ -149,7 +149,7 @@ class Tab:
         """The cookies of the tab's profile."""
         return await self._do(self._context.cookies)
 
-    async def offline(self, offline: bool) -> None:  # noqa: FBT001 - as Playwright has it
+    async def offline(self, offline: bool) -> None:
         await self._do(self._context.set_offline, offline)
 
     def _console(self, message: ConsoleMessage) -> None:
