@@ -119,12 +119,16 @@ def interop(session: nox.Session) -> None:
 def browser(session: nox.Session) -> None:
     """Run the tests in a real browser, Chromium (``-- --servers all``: against every server, not just two)."""
     install(session, "browser")
-    if not chromium_is_here():
+    if chromium() is None:
         if shutil.which("apt-get") is None or os.geteuid() != 0:
-            session.error("Chromium is missing: put it on PATH (Debian's package: chromium), or name it in EIO_CHROMIUM")
-        session.run("apt-get", "update", "--quiet", external=True)
-        session.run("apt-get", "install", "--quiet", "--yes", "--no-install-recommends", "chromium", external=True)
-    session.run("pytest", "-n2", "tests/browser", *session.posargs)  # each of them starts a browser
+            session.error(
+                "Chromium is missing: put it on PATH (on Debian: package chromium) or name it in EIO_CHROMIUM"
+            )
+        os.environ["DEBIAN_FRONTEND"] = "noninteractive"
+        session.run("apt-get", "update", "-q", external=True)
+        session.run("apt-get", "install", "-q", "-y", "--no-install-recommends", "chromium", external=True)
+    # Not as many at a time as elsewhere: each starts a browser.
+    session.run("pytest", "-n2", "tests/browser", *session.posargs, env={"EIO_CHROMIUM": chromium()})
 
 
 @nox.session(default=False)
@@ -209,7 +213,7 @@ def node_is_here() -> bool:
     return major is not None and int(major[1]) >= 18
 
 
-def chromium_is_here() -> bool:
-    """Whether the machine has the browser, under a name that tests/browser/chromium.py knows."""
-    names = [os.environ.get("EIO_CHROMIUM"), "chromium", "chromium-browser", "google-chrome", "chrome"]
-    return any(shutil.which(name) for name in names if name)
+def chromium() -> str | None:
+    """The path of the browser."""
+    names = [os.environ.get("EIO_CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]
+    return next((path for name in names if name and (path := shutil.which(name))), None)

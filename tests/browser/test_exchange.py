@@ -19,9 +19,7 @@ OVERTAKEN = r"status of 400 .*/engine.io/\?EIO=4&transport=polling&.*sid="
 
 
 @TRANSPORTS
-async def test_messages_of_every_kind(
-    serve: Serve, chromium: Chromium, client: dict[str, Any], transport: str
-) -> None:
+async def test_messages_of_every_kind(serve: Serve, chromium: Chromium, client: dict[str, Any], transport: str) -> None:
     """PL-3, PL-4, PL-5, PL-6, PG-7, UP-17, WS-2, CD-1, CD-2, CD-3, CD-6, CD-8: text, unicode, empty, binary."""
     async with serve(async_handlers=False, decode_json=False) as site, chromium.visit(site.url) as tab:
         echo(site)
