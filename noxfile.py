@@ -72,7 +72,7 @@ if (_running := f"3.{sys.version_info.minor}") not in PYTHONS:  # newer than wha
 def tests(session: nox.Session) -> None:
     """Run the tests on every Python that is installed (``-- tests/core -k probe`` some of them)."""
     install(session, "test")
-    session.run(*PYTEST, "--ignore=tests/interop", *session.posargs)
+    session.run(*PYTEST, "--ignore=tests/interop", "--ignore=tests/browser", *session.posargs)
 
 
 @nox.session
@@ -113,6 +113,22 @@ def interop(session: nox.Session) -> None:
     with session.chdir("tests/interop"):
         session.run("npm", "ci", external=True)
     session.run(*PYTEST, "tests/interop", *session.posargs)
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """Run the tests in a real browser, Chromium (``-- --servers all``: against every server, not just two)."""
+    install(session, "browser")
+    if chromium() is None:
+        if shutil.which("apt-get") is None or os.geteuid() != 0:
+            session.error(
+                "Chromium is missing: put it on PATH (on Debian: package chromium) or name it in EIO_CHROMIUM"
+            )
+        os.environ["DEBIAN_FRONTEND"] = "noninteractive"
+        session.run("apt-get", "update", "-q", external=True)
+        session.run("apt-get", "install", "-q", "-y", "--no-install-recommends", "chromium", external=True)
+    # Not as many at a time as elsewhere: each starts a browser.
+    session.run("pytest", "-n2", "tests/browser", *session.posargs, env={"EIO_CHROMIUM": chromium()})
 
 
 @nox.session(default=False)
@@ -205,3 +221,9 @@ def node_is_here() -> bool:
     answer = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
     major = re.match(r"v(\d+)", answer)
     return major is not None and int(major[1]) >= 18
+
+
+def chromium() -> str | None:
+    """The path of the browser."""
+    names = [os.environ.get("EIO_CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]
+    return next((path for name in names if name and (path := shutil.which(name))), None)

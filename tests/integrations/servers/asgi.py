@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -26,7 +27,7 @@ def application(eio: AsyncServer, **options: Any) -> Any:
 
 
 @asynccontextmanager
-async def run_uvicorn(app: Any) -> AsyncIterator[int]:
+async def run_uvicorn(app: Any, pem: Path | None = None) -> AsyncIterator[int]:
     import uvicorn
 
     class Uvicorn(uvicorn.Server):
@@ -48,6 +49,7 @@ async def run_uvicorn(app: Any) -> AsyncIterator[int]:
         log_config=None,
         access_log=False,
         proxy_headers=False,
+        ssl_certfile=pem,
     )
     server = Uvicorn(config)
     listener, port = listen()
@@ -62,10 +64,10 @@ async def run_uvicorn(app: Any) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def run_hypercorn(app: Any) -> AsyncIterator[int]:
+async def run_hypercorn(app: Any, pem: Path | None = None) -> AsyncIterator[int]:
     from hypercorn.asyncio import serve
 
-    config, port = hypercorn_config()
+    config, port = hypercorn_config(pem)
     started, stop = anyio.Event(), asyncio.Event()
     task = asyncio.create_task(serve(announced(app, started), config, shutdown_trigger=stop.wait))
     await started.wait()
@@ -77,10 +79,10 @@ async def run_hypercorn(app: Any) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def run_hypercorn_trio(app: Any) -> AsyncIterator[int]:
+async def run_hypercorn_trio(app: Any, pem: Path | None = None) -> AsyncIterator[int]:
     from hypercorn.trio import serve
 
-    config, port = hypercorn_config()
+    config, port = hypercorn_config(pem)
     started, stop = anyio.Event(), anyio.Event()
 
     async def run() -> None:
@@ -109,7 +111,7 @@ def announced(app: Any, started: anyio.Event) -> Any:
     return outer
 
 
-def hypercorn_config() -> tuple[Any, int]:
+def hypercorn_config(pem: Path | None) -> tuple[Any, int]:
     from hypercorn.config import Config
 
     listener, port = listen()
@@ -117,6 +119,8 @@ def hypercorn_config() -> tuple[Any, int]:
     config.bind = [f"fd://{listener.detach()}"]
     config.errorlog = logging.getLogger("hypercorn.error")
     config.graceful_timeout = 1.0
+    if pem:
+        config.certfile = config.keyfile = str(pem)
     return config, port
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import enum
 import socket
+import ssl
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from eio_server import AsyncServer
 
-__all__ = ["Gap", "Server", "listen"]
+__all__ = ["Gap", "Server", "listen", "tls"]
 
 
 class Gap(enum.Enum):
@@ -31,7 +33,10 @@ class Gap(enum.Enum):
     CANCELS_REQUESTS_ON_STOP = "a stop cancels requests after a while: a parked poll gets a 500"
 
 
-Run = Callable[[Any], AbstractAsyncContextManager[int]]
+class Run(Protocol):
+    """Serves an application on a free port; with TLS if a PEM file is given, of a certificate and its key."""
+
+    def __call__(self, app: Any, pem: Path | None = None) -> AbstractAsyncContextManager[int]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +70,12 @@ def listen() -> tuple[socket.socket, int]:
     listener.bind(("127.0.0.1", 0))
     listener.listen()
     return listener, listener.getsockname()[1]
+
+
+def tls(pem: Path | None) -> ssl.SSLContext | None:
+    """What asyncio's servers want, from the PEM file of a certificate and its key."""
+    if pem is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context
