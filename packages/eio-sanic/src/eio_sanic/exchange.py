@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from contextlib import suppress
+from types import TracebackType
 from typing import Any
 
 from eio_core import REQUEST_HEADERS, Request, Response
@@ -24,18 +25,17 @@ closed with something unread is reset."""
 TEXT = "text/plain; charset=utf-8"
 """The type of a response that names none: Sanic's own word for that would be ``None``."""
 
-Watch = AbstractAsyncContextManager[None]
-
 
 class Exchange:
     """See :class:`eio_server.integration.Exchange`."""
 
-    __slots__ = ("_protocol", "_sanic", "_stream", "request")
+    __slots__ = ("_lost", "_protocol", "_sanic", "_stream", "request")
 
     def __init__(self, request: SanicRequest[Any, Any]) -> None:
         self._sanic = request
         self._stream: Any = request.stream  # Http, which is what a handler is given for a stream on Sanic's own server
         self._protocol: Any = self._stream.protocol
+        self._lost: Callable[[], None] | None = None
         headers = request.headers
         self.request = Request(
             method=request.method,
@@ -62,9 +62,29 @@ class Exchange:
         environ["sanic.request"] = request
         return environ
 
-    def watch(self, lost: Callable[[], None]) -> Watch:
-        """See :class:`eio_server.integration.Exchange`: Sanic cancels its handler instead."""
-        return nullcontext()
+    def watch(self, lost: Callable[[], None]) -> Exchange:
+        """See :class:`eio_server.integration.Exchange`: an asynchronous context manager that is this object."""
+        self._lost = lost
+        return self
+
+    async def __aenter__(self) -> None:
+        if self._gone:
+            self.connection_lost()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._lost = None
+
+    def connection_lost(self) -> bool:
+        """The client is gone: tell whoever watches.
+
+        :returns: whether anybody did.
+        """
+        lost, self._lost = self._lost, None
+        if lost is not None:
+            lost()
+        return lost is not None
 
     async def read(self, limit: int) -> bytes:
         """See :class:`eio_server.integration.Exchange`."""
@@ -94,7 +114,8 @@ class Exchange:
                 self._stream.keep_alive = False
         try:
             answer = await self._sanic.respond(answer)  # which has the application's middlewares see it
-            await answer.send(end_stream=True)
+            if self._sanic.method != "HEAD":  # which Sanic can send only once, when its handler has returned
+                await answer.send(end_stream=True)
             await protocol.send(b"")  # waits until that was taken
         except RequestCancelled:
             raise Disconnected from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import warnings
 from typing import Any
 
@@ -65,7 +66,17 @@ class SanicIntegration:
         (request,) = args
         warn_of_compression(server)
         exchange = Exchange(request)
-        offer = await server.runner.serve(exchange)
+        serving = asyncio.create_task(server.runner.serve(exchange))
+        try:
+            await asyncio.wait([serving])
+        except asyncio.CancelledError:  # the client is gone; but a connect handler shall finish (row HS-26)
+            if not exchange.connection_lost():
+                serving.cancel()
+            await asyncio.wait([serving])
+            if not serving.cancelled() and (offer := serving.result()) is not None:
+                offer.failed()
+            raise
+        offer = serving.result()
         if offer is None:
             await exchange.finish()
             return None
