@@ -69,18 +69,19 @@ class Exchange:
 
     async def __aenter__(self) -> None:
         if self._gone:
-            self.connection_lost()
+            self.cancelled()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._lost = None
 
-    def connection_lost(self) -> bool:
-        """The client is gone: tell whoever watches.
+    def cancelled(self) -> bool:
+        """The handler was cancelled, which is how Sanic says that the client is gone: tell whoever watches.
 
         :returns: whether anybody did.
         """
+        self._stream.request_body = None  # else Sanic waits for the rest of it, and for ever
         lost, self._lost = self._lost, None
         if lost is not None:
             lost()
@@ -142,8 +143,9 @@ class Exchange:
                     while await stream.read():
                         pass
             except (TimeoutError, SanicException):
-                stream.request_body = None
                 stream.keep_alive = False
+            finally:
+                stream.request_body = None  # else Sanic goes on reading, even when the client has gone
 
     def websocket_problem(self) -> Response | None:
         """See :class:`eio_server.integration.Exchange` (row WS-11).

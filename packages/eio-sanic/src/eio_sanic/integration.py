@@ -70,7 +70,7 @@ class SanicIntegration:
         try:
             await asyncio.wait([serving])
         except asyncio.CancelledError:  # the client is gone; but a connect handler shall finish (row HS-26)
-            if not exchange.connection_lost():
+            if not exchange.cancelled():
                 serving.cancel()
             await asyncio.wait([serving])
             if not serving.cancelled() and (offer := serving.result()) is not None:
