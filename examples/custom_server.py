@@ -15,10 +15,10 @@ from typing import Any
 
 import eio_core
 import h11
-from eio_core import Handshake, Link, Poll, Post, Refusal, Response, Session, Upgrade
+from eio_core import Handshake, Link, Poll, Post, Response, Session, Upgrade
 from wsproto import ConnectionType, WSConnection, events
 from wsproto.connection import ConnectionState
-from wsproto.utilities import RemoteProtocolError
+from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 PATIENCE = 60.0  # seconds for a client to send its next request, or to take some of what we write
 LINGER = 2.0  # seconds for it to read our last words: closing a connection that has something unread resets it
@@ -58,11 +58,10 @@ class Server:
         self.engine.shutdown(now(), timeout)
         self.settle()
         await self.empty.wait()
-        self.engine.cut()  # those that are still connecting
-        self.settle()
+        self.engine.cut()  # those whose connect() is still running
 
     def settle(self) -> None:
-        """After every call of the engine: carry out its effects (step 5), set the timer (step 7), which calls this."""
+        """To be called after every call of the engine: its effects (step 5), and the timer (step 7), which calls it."""
         self.engine.expire(now())
         while self.engine.effects:
             match self.engine.effects.pop(0):
@@ -80,7 +79,7 @@ class Server:
             self.timer = asyncio.get_running_loop().call_later(deadline - now(), self.settle)
 
     async def serve(self, listener: socket, stop: asyncio.Event) -> None:
-        """Serve until ``stop`` is set; then tell everybody."""
+        """Serve until ``stop`` is set; then tell everybody, and let them leave."""
         self.engine.reopen()
         with suppress(TimeoutError):
             async with asyncio.timeout(None) as limit, asyncio.TaskGroup() as group:
@@ -94,119 +93,115 @@ class Server:
 
 
 class Connection:
-    """A TCP connection: the ``handle`` of its requests, one after another, and of the WebSocket that ends them."""
+    """A TCP connection: HTTP requests, one after another, until one of them becomes a WebSocket."""
 
     def __init__(self, server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.server, self.engine, self.reader, self.writer = server, server.engine, reader, writer
         self.http, self.websocket = h11.Connection(h11.SERVER), WSConnection(ConnectionType.SERVER)
         self.reading: asyncio.Future[bytes] | None = None
         self.dirty = asyncio.Event()
+        self.current: Poll | Post | Link | None = None  # whose handle this is, and whose loss is to be reported
+        self.broken = True  # whether its loss is an error
 
     def flush(self) -> None:
-        """There is something to write: a response, whose request need not be read on then, or frames."""
+        """There is something to write: a response, so that its request need not be read on, or frames."""
         self.dirty.set()
         if self.reading is not None:
             self.reading.cancel()
 
     async def run(self) -> None:
-        try:
-            while self.http.our_state is h11.IDLE:
-                async with asyncio.timeout(PATIENCE):
-                    event = await self.event()
-                if not isinstance(event, h11.Request):
-                    break
-                await self.request(event)
+        with suppress(OSError):  # the client is gone, or too slow: a TimeoutError is an OSError
+            try:
+                while self.http.our_state is h11.IDLE:
+                    await self.request()
+            except h11.RemoteProtocolError as error:
+                self.writer.write(b"HTTP/1.1 %d \r\nConnection: close\r\n\r\n" % error.error_status_hint)
+            finally:
+                if self.current is not None:
+                    self.engine.connection_lost(self.current, error=self.broken)  # step 6
+                    self.server.settle()
             self.writer.write_eof()
             async with asyncio.timeout(LINGER):
                 while await self.reader.read(CHUNK):
                     pass
-        except h11.RemoteProtocolError as error:
-            self.writer.write(b"HTTP/1.1 %d \r\nConnection: close\r\n\r\n" % error.error_status_hint)
-        except OSError:
-            pass  # the client is gone, or too slow: a TimeoutError is an OSError
-        finally:
-            self.writer.transport.abort()
+        self.writer.transport.abort()
 
     async def event(self) -> Any:
-        """What comes next of a request; None if it is to be answered first."""
-        while (event := self.http.next_event()) is h11.NEED_DATA or event is h11.PAUSED:
+        """What comes next of a request; None if it is to be answered before."""
+        while (event := self.http.next_event()) is h11.NEED_DATA:
             self.reading = asyncio.ensure_future(self.reader.read(CHUNK))
             await asyncio.wait([self.reading])
             if self.reading.cancelled():
                 return None
             self.http.receive_data(self.reading.result())
-            if len(self.http.trailing_data[0]) > CHUNK:
-                raise ConnectionResetError("a client sends on and on, and does not wait for a response")
+        if event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
+            raise ConnectionResetError("gone, or sending a second request while the first one waits")
         return event
 
-    async def request(self, head: h11.Request) -> None:
+    async def request(self) -> None:
         """Take a request to its response, or to the end of its WebSocket (step 2)."""
+        async with asyncio.timeout(PATIENCE):
+            head = await self.event()
+        method, (path, _, query) = head.method.decode(), head.target.decode().partition("?")
         headers: dict[str, str] = {}
         for name, value in ((name.decode(), value.decode("latin-1")) for name, value in head.headers):
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        method, (path, _, query) = head.method.decode(), head.target.decode().partition("?")
         request = eio_core.Request(method, query, headers, http_version=head.http_version.decode())
         if method != "POST":
             self.http.next_event()  # its end
         if path not in {"/engine.io", "/engine.io/"}:
             return await self.respond(Response(404, []), method)
-        answer: Any = self.engine.receive_request(request, now())
-        self.server.settle()
-        if isinstance(answer, Handshake | Upgrade) and request.asks_websocket():
+        answer = self.engine.receive_request(request, now())
+        if isinstance(answer, Upgrade) or (isinstance(answer, Handshake) and answer.transport == "websocket"):
             try:
                 self.websocket.initiate_upgrade_connection(head.headers, head.target)
             except (RemoteProtocolError, ValueError):
-                answer = Response(400, [("Sec-WebSocket-Version", "13"), ("Connection", "close")])
+                bad = Response(400, [("Sec-WebSocket-Version", "13"), ("Connection", "close")])
+                return await self.respond(bad, method)
         if isinstance(answer, Handshake):
             answer = await self.handshake(answer, head)
-        if isinstance(answer, Link | Upgrade):
+        if isinstance(answer, Upgrade):
+            answer = self.engine.open_link(answer, now())  # accepted with the next bytes that we write
+        if not isinstance(answer, Response):
+            answer.handle, self.current = self, answer
+        self.server.settle()
+        if isinstance(answer, Link):
             return await self.carry(answer)
         if isinstance(answer, Poll | Post):
             await self.wait(answer)
+            answer = self.engine.take_response(answer)
+            self.server.settle()
         await self.respond(answer, method)
 
-    async def handshake(self, handshake: Handshake, head: h11.Request) -> Refusal | Poll | Link:
-        """Step 3."""
+    async def handshake(self, handshake: Handshake, head: h11.Request) -> Response | Poll | Link:
+        """Make a session, and ask the application (step 3)."""
         session = self.engine.open(handshake, secrets.token_urlsafe(15))
-        if isinstance(session, Refusal):
+        if isinstance(session, Response):
             return session
         if not await self.server.connect(session, head):
             return self.engine.reject(session)
         answer = self.engine.accept(session, now())
-        if not isinstance(answer, Refusal):
-            answer.handle = self
-            if self.reader.at_eof() or self.writer.is_closing():
-                self.engine.connection_lost(answer, error=True)
-                self.server.settle()
-                raise ConnectionResetError("the client went away while the application was asked")
-        self.server.settle()
+        if not isinstance(answer, Response) and (self.reader.at_eof() or self.writer.is_closing()):
+            self.current = answer
+            raise ConnectionResetError("gone while the application was asked")
         return answer
 
     async def wait(self, answer: Poll | Post) -> None:
-        """Read on until there is a response: the body, or the end of a client that goes away."""
-        answer.handle, session, body = self, answer.session, b""
-        try:
-            while not answer.ready:
-                event = await self.event()
-                if isinstance(event, h11.ConnectionClosed):
-                    raise ConnectionResetError("the client of a poll is gone")
-                if isinstance(answer, Post) and isinstance(event, h11.Data):
-                    body += event.data
+        """Read on until there is a response: the body, or that the client goes away."""
+        session, body = answer.session, b""
+        while not answer.ready:
+            match answer, await self.event():
+                case Post(), h11.Data(data=data):
+                    body += data
                     if len(body) > answer.limit:
                         self.engine.receive_oversize(answer)
-                elif isinstance(answer, Post) and isinstance(event, h11.EndOfMessage):
+                case Post(), h11.EndOfMessage():
                     for message in self.engine.receive_body(answer, body, now()):
                         if session is not None and session.reason != eio_core.Reason.SERVER_DISCONNECT:
                             self.server.message(session, message)
-                self.server.settle()
-        except (OSError, h11.RemoteProtocolError):
-            self.engine.connection_lost(answer)
             self.server.settle()
-            raise
 
-    async def respond(self, answer: Response | Poll | Post, method: str) -> None:
-        response = answer if isinstance(answer, Response) else self.engine.take_response(answer)
-        self.server.settle()
+    async def respond(self, response: Response, method: str) -> None:
         response = eio_core.compressed(response)
         headers = [*response.headers]
         if response.status != 204:
@@ -216,57 +211,49 @@ class Connection:
         data = self.http.send(h11.Response(status_code=response.status, headers=headers))
         data += self.http.send(h11.Data(data=b"" if method == "HEAD" else response.body))
         self.writer.write(data + self.http.send(h11.EndOfMessage()))
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await self.writer.drain()
-        except OSError:
-            if isinstance(answer, Poll):
-                self.engine.connection_lost(answer)
-                self.server.settle()
-            raise
-        if isinstance(answer, Poll):
-            self.engine.written(answer)
+        async with asyncio.timeout(PATIENCE):
+            await self.writer.drain()
+        if isinstance(self.current, Poll):
+            self.engine.written(self.current)  # step 6
             self.server.settle()
+        self.current = None
         if self.http.our_state is self.http.their_state is h11.DONE:
             self.http.start_next_cycle()
 
-    async def carry(self, answer: Link | Upgrade) -> None:
-        """Accept a WebSocket and read it until it ends (step 4)."""
-        headers = [(name.encode(), value.encode("latin-1")) for name, value in answer.cors]
+    async def carry(self, link: Link) -> None:
+        """Accept a WebSocket, and read it until it ends (step 4)."""
+        headers = [(name.encode(), value.encode("latin-1")) for name, value in link.cors]
         self.writer.write(self.websocket.send(events.AcceptConnection(extra_headers=headers)))
-        link = answer if isinstance(answer, Link) else self.engine.open_link(answer, now())
-        link.handle = self
         writing = asyncio.create_task(self.write(link))
-        error, parts, size, data = False, [], 0, self.http.trailing_data[0]
+        limit, size, parts, self.broken = self.engine.settings.max_http_buffer_size, 0, [], False
+        self.websocket.receive_data(self.http.trailing_data[0])
         try:
-            while True:
-                self.websocket.receive_data(data)
+            while self.websocket.state is not ConnectionState.CLOSED:
                 for event in self.websocket.events():
-                    if isinstance(event, events.Message):
-                        parts.append(event.data)
-                        size += len(event.data)
-                        if event.message_finished or size > self.engine.settings.max_http_buffer_size:
-                            message = self.engine.receive_frame(link, type(event.data)().join(parts))
-                            if message is not None:
-                                self.server.message(link.session, message)
-                            parts, size = [], 0
-                            self.dirty.set()
-                            self.server.settle()
-                    elif isinstance(event, events.Ping) and self.websocket.state is ConnectionState.OPEN:
-                        self.writer.write(self.websocket.send(event.response()))
-                        await self.writer.drain()
-                    elif isinstance(event, events.CloseConnection):
-                        error = event.code in ERRORS
-                        if self.websocket.state in {ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING}:
+                    match event:
+                        case events.Message(data=data, message_finished=finished):
+                            size += len(data)
+                            parts.append(data)
+                            if finished or size > limit:  # which the core refuses
+                                message = self.engine.receive_frame(link, type(data)().join(parts))
+                                if message is not None:
+                                    self.server.message(link.session, message)
+                                size, parts = 0, []
+                                self.dirty.set()
+                                self.server.settle()
+                        case events.Ping() if self.websocket.state is ConnectionState.OPEN:
                             self.writer.write(self.websocket.send(event.response()))
-                        return
-                data = await self.reader.read(CHUNK)
-                if not data:
+                            await self.writer.drain()
+                        case events.CloseConnection(code=code):
+                            self.broken = code in ERRORS
+                            with suppress(LocalProtocolError):
+                                self.writer.write(self.websocket.send(event.response()))
+                            return
+                if not (data := await self.reader.read(CHUNK)):
                     return
+                self.websocket.receive_data(data)
         finally:
             writing.cancel()
-            self.engine.connection_lost(link, error=error)
-            self.server.settle()
 
     async def write(self, link: Link) -> None:
         """The one writer of a WebSocket: it pulls, and goes on when the connection has taken what it wrote (step 4)."""
@@ -275,8 +262,8 @@ class Connection:
                 self.dirty.clear()
                 while frames := self.engine.take_frames(link):
                     for frame in frames:
-                        event = events.TextMessage(frame) if isinstance(frame, str) else events.BytesMessage(frame)
-                        self.writer.write(self.websocket.send(event))
+                        message = events.TextMessage(frame) if isinstance(frame, str) else events.BytesMessage(frame)
+                        self.writer.write(self.websocket.send(message))
                     async with asyncio.timeout(PATIENCE):
                         await self.writer.drain()
                 self.server.settle()
@@ -292,8 +279,7 @@ class Connection:
 
 class Echo(Server):
     def message(self, session: Session, data: str | bytes) -> None:
-        with suppress(eio_core.SessionClosed):
-            self.send(session, data)
+        self.send(session, data)
 
 
 async def main(port: int) -> None:

@@ -40,4 +40,4 @@ async def run(app: Any) -> AsyncIterator[int]:
         await serving
 
 
-SERVERS = (Embedded("custom", "custom", application, run),)
+SERVERS = (Embedded("custom", "custom", application, run, api=False),)
