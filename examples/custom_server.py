@@ -8,7 +8,7 @@ import asyncio
 import secrets
 import signal
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from socket import create_server, socket
 from time import monotonic as now
 from typing import Any
@@ -110,7 +110,8 @@ class Connection:
             self.reading.cancel()
 
     async def run(self) -> None:
-        with suppress(OSError):  # the client is gone, or too slow: a TimeoutError is an OSError
+        with ExitStack() as stack, suppress(OSError):  # gone, or too slow: a TimeoutError is an OSError
+            stack.callback(self.writer.transport.abort)
             try:
                 while self.http.our_state is h11.IDLE:
                     await self.request()
@@ -124,7 +125,6 @@ class Connection:
             async with asyncio.timeout(LINGER):
                 while await self.reader.read(CHUNK):
                     pass
-        self.writer.transport.abort()
 
     async def event(self) -> Any:
         """What comes next of a request; None if it is to be answered before."""
