@@ -9,7 +9,6 @@ import secrets
 import signal
 import sys
 from contextlib import ExitStack, suppress
-from socket import create_server, socket
 from time import monotonic as now
 from typing import Any
 
@@ -78,13 +77,13 @@ class Server:
         if (deadline := self.engine.next_deadline()) is not None:
             self.timer = asyncio.get_running_loop().call_later(deadline - now(), self.settle)
 
-    async def serve(self, listener: socket, stop: asyncio.Event) -> None:
-        """Serve until ``stop`` is set; then tell everybody, and let them leave."""
+    async def serve(self, stop: asyncio.Event, **where: Any) -> None:
+        """Serve, as asyncio.start_server() is told to, until ``stop`` is set; then tell everybody and let them leave."""
         self.engine.reopen()
         with suppress(TimeoutError):
             async with asyncio.timeout(None) as limit, asyncio.TaskGroup() as group:
                 server = await asyncio.start_server(
-                    lambda *streams: group.create_task(Connection(self, *streams).run()), sock=listener
+                    lambda *streams: group.create_task(Connection(self, *streams).run()), **where
                 )
                 await stop.wait()
                 server.close()
@@ -286,7 +285,7 @@ async def main(port: int) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await Echo().serve(create_server(("127.0.0.1", port)), stop)
+    await Echo().serve(stop, host="127.0.0.1", port=port)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def application(eio: AsyncServer) -> Any:
 async def run(app: Any) -> AsyncIterator[int]:
     listener, port = listen()
     stop = asyncio.Event()
-    serving = asyncio.create_task(app.serve(listener, stop))
+    serving = asyncio.create_task(app.serve(stop, sock=listener))
     try:
         yield port
     finally:
