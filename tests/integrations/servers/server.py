@@ -24,6 +24,8 @@ class Gap(enum.Enum):
     HIDES_FAILED_WRITES = "does not tell that a response could not be written"
     CANNOT_ABORT = "gives no way to abort a connection whose close handshake never ends"
     COMPRESSION_IS_THE_SERVERS = "permessage-deflate is an option of the server, not ours"
+    NEVER_COMPRESSES = "has no permessage-deflate"
+    DROPS_HEADERS_OF_THE_101 = "sends a 101 with headers of its own only"
     ACCEPTS_UNMASKED_FRAMES = "takes a client's frame without a mask"
     LOSES_EARLY_FRAMES = "drops what a client sends behind its WebSocket handshake, and may keep quiet about the client"
     DIES_OF_EARLY_FRAMES = "the whole server ends with an exception when a client sends behind its WebSocket handshake"
