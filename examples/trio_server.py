@@ -6,6 +6,7 @@
     python trio_server.py 8000
 """
 
+import signal
 import sys
 from typing import Any
 
@@ -28,7 +29,9 @@ async def message(sid: str, data: Any) -> None:
 async def main(port: int) -> None:
     config = Config()
     config.bind = [f"127.0.0.1:{port}"]
-    await serve(app, config, mode="asgi")
+    # hypercorn's command does this for us; on trio a program that calls serve() catches signals itself.
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        await serve(app, config, mode="asgi", shutdown_trigger=signals.__anext__)
 
 
 if __name__ == "__main__":

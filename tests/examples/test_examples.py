@@ -13,7 +13,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from tests.integrations.clients import TIMEOUT, Client
+from tests.integrations.clients import TIMEOUT, Client, ClosedError, WebSocket
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PROGRAMS = sorted(path.stem for path in EXAMPLES.glob("*.py"))
@@ -35,8 +35,8 @@ async def running(program: str, number: signal.Signals) -> AsyncIterator[int]:
         try:
             await until_it_listens(port, process)
             yield port
-            process.send_signal(number)
             assert process.stderr is not None
+            process.send_signal(number)
             with anyio.fail_after(TIMEOUT):
                 errors = b"".join([chunk async for chunk in process.stderr]).decode()
                 await process.wait()
@@ -72,7 +72,7 @@ def free_port() -> int:
 @pytest.mark.parametrize("program", PROGRAMS)
 async def test_an_example_serves_and_stops(program: str, number: signal.Signals) -> None:
     """HS-1, PP-1, PG-1, UP-4, WS-1, SD-1: on polling, upgraded and on WebSocket it answers, and it says goodbye."""
-    async with running(program, number) as port:
+    async with anyio.create_task_group() as group, running(program, number) as port:
         client = Client(port)
         session = await client.handshake()
         assert (await session.post("4polled")).body == b"ok"
@@ -86,9 +86,18 @@ async def test_an_example_serves_and_stops(program: str, number: signal.Signals)
         await websocket.send("4direct")
         while not str(await websocket.receive()).endswith("direct"):
             pass
-        parked = await (await client.handshake()).park()
-    assert (await parked.receive()).packets[-1] in {"1", ""}
+        # Both are told while the program stops, and not by the end of their connections.
+        group.start_soon(leave, upgraded)
+        group.start_soon(leave, websocket)
     client.close()
+
+
+async def leave(websocket: WebSocket) -> None:
+    """Take what comes, until the server goes away."""
+    with pytest.raises(ClosedError) as closed:
+        while await websocket.receive():
+            pass
+    assert closed.value.code == 1001
 
 
 async def test_the_http_side_of_fastapi_reaches_clients() -> None:
