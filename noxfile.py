@@ -115,6 +115,13 @@ def interop(session: nox.Session) -> None:
     session.run(*PYTEST, "tests/interop", *session.posargs)
 
 
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation into .nox/docs-html/; a warning is an error."""
+    install(session, "docs")
+    session.run("sphinx-build", "-W", "--keep-going", "--fresh-env", "docs", str(ROOT / ".nox" / "docs-html"))
+
+
 @nox.session(default=False)
 def build(session: nox.Session) -> None:
     """Build every sdist, and from it the wheel, into dist/."""
