@@ -131,6 +131,13 @@ def browser(session: nox.Session) -> None:
     session.run("pytest", "-n2", "tests/browser", *session.posargs, env={"EIO_CHROMIUM": chromium()})
 
 
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation into .nox/docs-html/; a warning is an error."""
+    install(session, "docs")
+    session.run("sphinx-build", "-W", "--keep-going", "--fresh-env", "docs", str(ROOT / ".nox" / "docs-html"))
+
+
 @nox.session(default=False)
 def build(session: nox.Session) -> None:
     """Build every sdist, and from it the wheel, into dist/."""

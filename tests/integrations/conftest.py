@@ -20,6 +20,7 @@ collect_ignore = [
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "only(integration=None, backend=None): the servers a test is for")
+    config.addinivalue_line("markers", "api(why): a test of AsyncServer's own doing, not for servers without it")
     config.addinivalue_line("markers", "without(gap): the servers a test is not for, because they would not survive it")
 
 
@@ -35,11 +36,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where one integration is tested alone, the tests that are only for another one are none of its tests."""
-    if SUITE:
-        others = [item for item in items if (mark := item.get_closest_marker("skip")) and "empty" in str(mark.kwargs)]
+    """Leave out what is for other servers: where one integration is tested alone, and where there is no AsyncServer."""
+    others = [item for item in items if (SUITE and is_empty(item)) or (item.get_closest_marker("api") and is_bare(item))]
+    if others:
         items[:] = [item for item in items if item not in others]
         config.hook.pytest_deselected(items=others)
+
+
+def is_empty(item: pytest.Item) -> bool:
+    """Whether a test is for servers alone that are not tested now."""
+    mark = item.get_closest_marker("skip")
+    return mark is not None and "empty" in str(mark.kwargs)
+
+
+def is_bare(item: pytest.Item) -> bool:
+    """Whether a test runs against a server without an AsyncServer."""
+    server = item.callspec.params.get("server") if isinstance(item, pytest.Function) and hasattr(item, "callspec") else None
+    return server is not None and not server.api
 
 
 @pytest.fixture

@@ -128,6 +128,7 @@ async def test_nothing_is_delivered_after_the_close(serve: Serve) -> None:
             assert site.seen.of(sid) == [("message", "a"), ("disconnect", "server disconnect")]
 
 
+@pytest.mark.api("messages that wait for handlers")
 @pytest.mark.parametrize("ours", [False, True])
 async def test_messages_that_wait_when_the_session_closes(serve: Serve, ours: bool) -> None:
     """CL-14: those of a client that left are delivered, after our own disconnect() they are dropped; then the event."""
@@ -268,6 +269,7 @@ async def test_a_vanished_client_is_timed_out_on_websocket(serve: Serve) -> None
         assert len(site.eio.sockets) == 0
 
 
+@pytest.mark.api("exceptions of handlers")
 @pytest.mark.parametrize("transport", ["polling", "websocket"])
 async def test_a_raising_disconnect_handler_harms_nobody(serve: Serve, logs: Logs, transport: str) -> None:
     """CL-7: it runs once, is logged, and the session is gone."""

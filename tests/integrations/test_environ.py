@@ -12,7 +12,7 @@ import pytest
 from .clients import UPGRADE, Headers, settle, url
 from .harness import Serve
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.api("environ")]
 
 
 async def test_the_application_sees_the_whole_query(serve: Serve) -> None:

@@ -26,6 +26,7 @@ async def test_the_codes_are_those_of_the_protocol(serve: Serve) -> None:
         assert_refused(await site.request("GET", url(eio="3")), 5)
 
 
+@pytest.mark.api("cookie")
 async def test_a_refusal_has_cors_headers_and_no_cookie(serve: Serve) -> None:
     """ER-2, HD-7: no cookie even where the server sets one; the browser may read the error."""
     async with serve(cookie="io", cors_allowed_origins="*") as site:
@@ -52,6 +53,7 @@ async def test_a_websocket_is_refused_before_the_101(serve: Serve) -> None:
             assert not site.seen.events
 
 
+@pytest.mark.api("the value that connect() returns")
 async def test_a_rejected_websocket_gets_the_real_status(serve: Serve) -> None:
     """ER-4, ER-10: 401 for a rejection by the connect handler, and no connection remains."""
     async with serve() as site:
@@ -100,6 +102,7 @@ async def test_a_body_that_is_too_large_gets_an_empty_413(serve: Serve) -> None:
         assert await site.seen.closed(session.sid) == "transport error"
 
 
+@pytest.mark.api("a function as policy")
 async def test_a_failing_origin_policy_is_no_500(serve: Serve, logs: Logs) -> None:
     """ER-9: an unexpected exception is logged and answered 400 code 3."""
 
@@ -125,6 +128,7 @@ VERDICTS: list[tuple[Any, Any]] = [
 ]
 
 
+@pytest.mark.api("the value that connect() returns")
 async def test_the_connect_handler_rejects_with_what_it_returns(serve: Serve) -> None:
     """ER-10, AP-4: 401 with that value as JSON; over WebSocket before the 101."""
     async with serve() as site:
@@ -156,6 +160,7 @@ async def test_none_and_true_accept(serve: Serve, verdict: Any) -> None:
         assert len(site.seen.live) == 2
 
 
+@pytest.mark.api("exceptions of handlers")
 async def test_a_raising_connect_handler_rejects(serve: Serve, logs: Logs) -> None:
     """ER-10, AP-4: logged with its traceback."""
 
@@ -169,6 +174,7 @@ async def test_a_raising_connect_handler_rejects(serve: Serve, logs: Logs) -> No
         assert len(logs.tracebacks(LookupError)) == 1
 
 
+@pytest.mark.api("the value that connect() returns")
 async def test_a_verdict_that_json_cannot_carry(serve: Serve, logs: Logs, logger: logging.Logger) -> None:
     """ER-10: logged, and a plain rejection."""
     logs.allow(TypeError)
@@ -179,6 +185,7 @@ async def test_a_verdict_that_json_cannot_carry(serve: Serve, logs: Logs, logger
         assert logs.lines(logging.WARNING)
 
 
+@pytest.mark.api("logs")
 async def test_each_kind_of_client_error_is_loud_once(serve: Serve, logs: Logs, logger: logging.Logger) -> None:
     """ER-11: the first at ERROR, further ones at INFO, one line each."""
     async with serve(logger=logger) as site:
@@ -190,6 +197,7 @@ async def test_each_kind_of_client_error_is_loud_once(serve: Serve, logs: Logs, 
         assert levels == [logging.ERROR, logging.INFO, logging.INFO, logging.ERROR, logging.INFO]
 
 
+@pytest.mark.api("logs")
 async def test_logs_hold_no_payload_and_no_line_of_the_clients(
     serve: Serve, logs: Logs, logger: logging.Logger
 ) -> None:

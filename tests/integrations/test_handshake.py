@@ -50,6 +50,7 @@ async def test_times_are_told_in_milliseconds_rounded_up(
         assert f'"pingInterval":{told[0]},"pingTimeout":{told[1]},'.encode() in session.response.body
 
 
+@pytest.mark.api("generate_id()")
 async def test_session_ids_are_random_bytes_and_a_counter(serve: Serve) -> None:
     """HS-3: 15 bytes in url-safe base64, the last three a counter."""
     async with serve() as site:
@@ -62,6 +63,7 @@ async def test_session_ids_are_random_bytes_and_a_counter(serve: Serve) -> None:
         assert all((after - before) % 2**24 == 1 for before, after in pairwise(counts))
 
 
+@pytest.mark.api("generate_id()")
 @pytest.mark.parametrize("asynchronous", [False, True])
 async def test_generate_id_can_be_replaced(serve: Serve, monkeypatch: pytest.MonkeyPatch, asynchronous: bool) -> None:
     """HS-4: sync or async; its value is the sid in the open packet and in the registry."""
@@ -82,6 +84,7 @@ async def test_generate_id_can_be_replaced(serve: Serve, monkeypatch: pytest.Mon
         await site.seen.until("message", "one", "hello")
 
 
+@pytest.mark.api("generate_id()")
 async def test_a_failing_generate_id_refuses_the_handshake(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, logs: Logs
 ) -> None:
@@ -99,6 +102,7 @@ async def test_a_failing_generate_id_refuses_the_handshake(
         assert site.seen.events == []
 
 
+@pytest.mark.api("generate_id()")
 async def test_an_id_that_exists_refuses_the_handshake(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """HS-6: the session that has it goes on."""
     async with serve() as site:
@@ -130,6 +134,7 @@ async def test_the_connect_handler_runs_before_the_response(serve: Serve) -> Non
         assert await websocket.receive_many(2) == ["4hello", b"\x01\x02\x03\x04"]
 
 
+@pytest.mark.api("session data")
 async def test_an_opening_session_is_hidden_and_has_no_deadlines(serve: Serve) -> None:
     """HS-20, HS-23: no request finds it, no ping runs, sends queue behind the open packet; handlers see it."""
     release = anyio.Event()
@@ -162,7 +167,7 @@ async def test_an_opening_session_is_hidden_and_has_no_deadlines(serve: Serve) -
 
 
 @pytest.mark.parametrize("transport", ["polling", "websocket"])
-@pytest.mark.parametrize("how", ["rejected", "raised"])
+@pytest.mark.parametrize("how", ["rejected", pytest.param("raised", marks=pytest.mark.api("exceptions of handlers"))])
 async def test_a_rejected_session_leaves_nothing(serve: Serve, logs: Logs, transport: str, how: str) -> None:
     """HS-20, CL-7, ER-10: no disconnect event, no session, whatever it was sent meanwhile."""
     logs.allow(RuntimeError)
@@ -184,6 +189,7 @@ async def test_a_rejected_session_leaves_nothing(serve: Serve, logs: Logs, trans
         assert site.seen.events == []
 
 
+@pytest.mark.api("exceptions of handlers")
 @pytest.mark.only(backend="asyncio")
 @pytest.mark.parametrize("transport", ["polling", "websocket"])
 async def test_a_cancelled_connect_handler_rejects(serve: Serve, logs: Logs, transport: str) -> None:
@@ -219,6 +225,7 @@ async def test_a_websocket_handshake_offers_no_upgrade(serve: Serve) -> None:
         assert (await site.websocket()).open["upgrades"] == []
 
 
+@pytest.mark.api("session data")
 async def test_a_session_is_known_until_its_disconnect_handler_returned(serve: Serve) -> None:
     """HS-23, CL-8: requests are refused from the close on, the application still sees it."""
     release = anyio.Event()

@@ -44,7 +44,13 @@ POLICIES: list[tuple[str, Any, set[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("policy", "accepted"), [one[1:] for one in POLICIES], ids=[one[0] for one in POLICIES])
+@pytest.mark.parametrize(
+    ("policy", "accepted"),
+    [
+        pytest.param(policy, accepted, id=name, marks=[pytest.mark.api("a function as policy")] * callable(policy))
+        for name, policy, accepted in POLICIES
+    ],
+)
 async def test_origins(serve: Serve, policy: Any, accepted: set[str]) -> None:
     """HD-1, HD-3, HD-4, HD-7: who is allowed, on polling and WebSocket; the origin is reflected, never a star."""
     async with serve(cors_allowed_origins=policy) as site:
@@ -99,6 +105,7 @@ async def test_no_cors_handling_at_all(serve: Serve) -> None:
         assert_refused(await site.request("OPTIONS", url(), preflight), 2)
 
 
+@pytest.mark.api("settings as attributes")
 async def test_the_policy_is_read_when_it_is_used(serve: Serve) -> None:
     """HD-1, AP-1: an application may assign it later."""
     async with serve(cors_allowed_origins=A) as site:
@@ -128,6 +135,7 @@ async def test_hosts_compare_without_case(serve: Serve, case: Any) -> None:
         assert (await site.request("GET", url(), headers)).status == 200
 
 
+@pytest.mark.api("logs")
 async def test_a_refused_origin_is_explained_in_the_log(serve: Serve, logs: Logs) -> None:
     """HD-3: the origin, what was allowed, and the forwarded headers that were seen; no line breaks."""
     async with serve(cors_allowed_origins=[A]) as site:
@@ -144,6 +152,7 @@ async def test_credentials_come_only_with_an_allowed_origin(serve: Serve) -> Non
         assert allowed(await site.request("GET", url(), origin(A))) == (A, None)
 
 
+@pytest.mark.api("logs")
 async def test_a_star_with_credentials_is_remarked(serve: Serve, logs: Logs, logger: logging.Logger) -> None:
     """HD-4: one INFO line."""
     async with serve(cors_allowed_origins="*", logger=logger) as site:
@@ -205,6 +214,7 @@ def cookie(response: Response) -> tuple[str, set[str]]:
     return pair, {one.strip().lower() for one in attributes}
 
 
+@pytest.mark.api("cookie")
 async def test_the_cookie_carries_the_sid(serve: Serve) -> None:
     """HD-8, HD-9: on the polling handshake response only."""
     async with serve(cookie="io") as site:
@@ -224,6 +234,7 @@ async def test_no_cookie_by_default(serve: Serve) -> None:
         assert (await site.handshake()).response.get("set-cookie") is None
 
 
+@pytest.mark.api("cookie")
 async def test_a_cookie_with_attributes_of_ones_own(serve: Serve) -> None:
     """HD-8: as given; True is a bare flag, callables are called."""
     settings = {"name": "sid", "path": "/x", "HttpOnly": True, "Max-Age": lambda: "7", "SameSite": "None"}
@@ -232,6 +243,7 @@ async def test_a_cookie_with_attributes_of_ones_own(serve: Serve) -> None:
         assert cookie(session.response) == (f"sid={session.sid}", {"path=/x", "httponly", "max-age=7", "samesite=none"})
 
 
+@pytest.mark.api("cookie")
 @pytest.mark.parametrize("settings", ["a;b", "a\r\nb", {"name": "io", "path": "/\r\nx"}, {"name": "io", "a;b": "c"}])
 def test_a_cookie_that_would_split_is_refused(server: Any, settings: Any) -> None:
     """HD-8: when the server is made."""

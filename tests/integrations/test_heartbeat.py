@@ -60,6 +60,7 @@ async def test_a_ping_timeout_tells_the_client(serve: Serve) -> None:
             assert await site.seen.closed(sid) == "ping timeout"
 
 
+@pytest.mark.api("messages that wait for handlers")
 async def test_a_pong_unread_behind_a_slow_handler_is_not_missing(serve: Serve) -> None:
     """HB-2: while the reader waits for handlers, the deadline moves on."""
     release = anyio.Event()
@@ -179,6 +180,7 @@ async def test_the_grace_period_is_told_but_not_waited(serve: Serve) -> None:
         assert (await session.get()).body == b"2"
 
 
+@pytest.mark.api("settings as attributes")
 async def test_times_can_be_changed_at_run_time(serve: Serve) -> None:
     """HB-14: they count for new handshakes and for the next round of old sessions, and read back as numbers."""
     async with serve(ping_interval=0.2, ping_timeout=5) as site:

@@ -49,6 +49,7 @@ JSON = [
 ]
 
 
+@pytest.mark.api("JSON")
 async def test_json_objects_and_lists_are_decoded(serve: Serve) -> None:
     """PL-3, PL-4, PL-19, AP-5: everything else, and everything that fails to parse, stays the text that it was."""
     async with serve() as site:
@@ -63,6 +64,7 @@ async def test_json_objects_and_lists_are_decoded(serve: Serve) -> None:
                 assert type(found) is type(data)
 
 
+@pytest.mark.api("JSON")
 async def test_json_decoding_can_be_turned_off(serve: Serve) -> None:
     """PL-3"""
     async with serve(decode_json=False) as site:
@@ -266,6 +268,7 @@ SENT = [
 ]
 
 
+@pytest.mark.api("JSON")
 async def test_what_can_be_sent(serve: Serve) -> None:
     """PL-5, PL-6, PL-17, WS-2: text as it is, bytes of all kinds as binary, dicts and lists as compact JSON."""
     async with serve() as site:
@@ -278,6 +281,7 @@ async def test_what_can_be_sent(serve: Serve) -> None:
             assert await websocket.receive() == framed
 
 
+@pytest.mark.api("JSON")
 async def test_mutable_data_is_taken_when_it_is_sent(serve: Serve) -> None:
     """PL-17, PL-18: what the application changes afterwards is not seen by the client."""
     async with serve() as site:

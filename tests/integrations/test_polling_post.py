@@ -45,6 +45,7 @@ async def test_ok_does_not_wait_for_handlers(serve: Serve) -> None:
         assert site.seen.messages(session.sid) == ["a", "b", "c"]
 
 
+@pytest.mark.api("messages that wait for handlers")
 @pytest.mark.parametrize("async_handlers", [False, True])
 async def test_ok_waits_while_too_much_is_pending(serve: Serve, async_handlers: bool) -> None:
     """PP-2: max_pending_messages undelivered messages or running handlers hold the answer back, and nothing else."""

@@ -13,7 +13,7 @@ import pytest
 
 from .harness import Logs, Serve
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.api("send() and send_packet()")]
 
 
 def packet(packet_type: Any, data: Any) -> Any:

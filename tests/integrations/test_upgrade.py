@@ -403,6 +403,7 @@ async def test_order_holds_across_the_upgrade(serve: Serve, async_handlers: bool
         assert site.seen.messages(session.sid) == [str(number) for number in range(count)]
 
 
+@pytest.mark.api("session data")
 async def test_an_upgrade_changes_nothing_for_the_application(serve: Serve) -> None:
     """UP-1, UP-4: the sid stays, so do its data and its entry in the registry."""
     async with serve() as site:

@@ -213,6 +213,7 @@ async def test_compression_is_off_where_it_is_ours(serve: Serve) -> None:
             assert websocket.response.get("sec-websocket-extensions") is None
 
 
+@pytest.mark.api("websocket_compression")
 @pytest.mark.filterwarnings("default")
 async def test_compression_can_be_asked_for(serve: Serve, recwarn: pytest.WarningsRecorder) -> None:
     """WS-15: where it is the server's own setting, asking for it warns once."""
@@ -312,6 +313,7 @@ async def test_messages_before_a_drop_are_delivered(serve: Serve) -> None:
         assert site.seen.messages(websocket.sid) == [str(number) for number in range(50)]
 
 
+@pytest.mark.api("messages that wait for handlers")
 @pytest.mark.parametrize("async_handlers", [False, True])
 async def test_reading_stops_while_handlers_are_behind(serve: Serve, async_handlers: bool) -> None:
     """WS-18, H20: with max_pending_messages messages waiting, or handlers running, the client has to wait too."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 
-from . import aiohttp, asgi, sanic, tornado
+from . import aiohttp, asgi, custom, sanic, tornado
 from .server import Gap, Server, listen
 
 __all__ = ["ALL", "SERVERS", "Gap", "Server", "listen"]
 
-ALL = (*aiohttp.SERVERS, *asgi.SERVERS, *sanic.SERVERS, *tornado.SERVERS)
+ALL = (*aiohttp.SERVERS, *asgi.SERVERS, *sanic.SERVERS, *tornado.SERVERS, *custom.SERVERS)
 
 SUITE = os.environ.get("EIO_SUITE")
 SERVERS = tuple(server for server in ALL if SUITE in {None, "", server.integration})

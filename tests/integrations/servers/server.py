@@ -55,6 +55,8 @@ class Server:
     uvloop: bool = False
     """Whether the event loop of asyncio is uvloop's."""
     gaps: frozenset[Gap] = frozenset()
+    api: bool = True
+    """Whether there is a whole AsyncServer; if not, the tests with the marker ``api`` are left out."""
 
     def make(self, **options: Any) -> AsyncServer:
         """This integration's AsyncServer."""
