@@ -1,8 +1,14 @@
-"""The page of these tests, served by the server under test beside Engine.IO, as an application would do it."""
+"""The page of these tests, served by the server under test beside Engine.IO, as an application would do it.
+
+And by one that knows nothing of Engine.IO, for a page of another port.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +17,7 @@ from tests.integrations.servers import Server
 if TYPE_CHECKING:
     from eio_server import AsyncServer
 
-__all__ = ["PAGE", "application"]
+__all__ = ["PAGE", "application", "serve_elsewhere"]
 
 HERE = Path(__file__).resolve().parent
 
@@ -56,3 +62,27 @@ INTEGRATIONS: dict[str, Callable[[Server, AsyncServer], Any]] = {
     "asgi": with_asgi,
     "tornado": with_tornado,
 }
+
+
+class Files(SimpleHTTPRequestHandler):
+    """Serves the folders."""
+
+    def translate_path(self, path: str) -> str:
+        _, folder, rest = path.split("/", 2)
+        return f"{FOLDERS[f'/{folder}']}/{rest}"
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
+        """Nobody reads that."""
+
+
+@contextmanager
+def serve_elsewhere() -> Iterator[str]:
+    """Serve the page on another port of the same host; the URL."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Files) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
