@@ -72,7 +72,7 @@ if (_running := f"3.{sys.version_info.minor}") not in PYTHONS:  # newer than wha
 def tests(session: nox.Session) -> None:
     """Run the tests on every Python that is installed (``-- tests/core -k probe`` some of them)."""
     install(session, "test")
-    session.run(*PYTEST, "--ignore=tests/interop", *session.posargs)
+    session.run(*PYTEST, "--ignore=tests/interop", "--ignore=tests/proxy", *session.posargs)
 
 
 @nox.session
@@ -108,11 +108,22 @@ def coverage(session: nox.Session) -> None:
 def interop(session: nox.Session) -> None:
     """Run the tests against clients that were written elsewhere, in Node.js and in Python."""
     install(session, "interop")
-    if not node_is_here():
-        session.install(*group("node"))
-    with session.chdir("tests/interop"):
-        session.run("npm", "ci", external=True)
+    install_client(session)
     session.run(*PYTEST, "tests/interop", *session.posargs)
+
+
+@nox.session
+def proxy(session: nox.Session) -> None:
+    """Run the tests behind nginx (``-- --every-server`` those of every server)."""
+    if not nginx_is_here():
+        if shutil.which("apt-get") is None or os.geteuid() != 0:
+            session.error("nginx is missing: install it, on Debian by 'apt-get install nginx'")
+        apt = ("apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300")
+        session.run(*apt, "update", external=True)
+        session.run(*apt, "install", "--yes", "--no-install-recommends", "nginx", external=True)
+    install(session, "interop")
+    install_client(session)
+    session.run(*PYTEST, "tests/proxy", *session.posargs)
 
 
 @nox.session(default=False)
@@ -185,6 +196,19 @@ def installed(session: nox.Session) -> set[str]:
     """The names of all distributions in the session's environment."""
     code = "import importlib.metadata as m; print(*(d.name for d in m.distributions()))"
     return set(str(session.run("python", "-I", "-c", code, silent=True)).split())
+
+
+def install_client(session: nox.Session) -> None:
+    """Install the official client, and a Node.js where the machine has none."""
+    if not node_is_here():
+        session.install(*group("node"))
+    with session.chdir("tests/interop"):
+        session.run("npm", "ci", external=True)
+
+
+def nginx_is_here() -> bool:
+    """Whether the machine has nginx: Debian puts it where only root's PATH leads."""
+    return shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is not None
 
 
 def node_is_here() -> bool:
