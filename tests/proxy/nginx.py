@@ -6,7 +6,6 @@ import getpass
 import os
 import re
 import shutil
-import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
@@ -41,12 +40,13 @@ http {{
 }}
 """
 
-FORWARDING = (
-    "proxy_http_version 1.1;",
-    "proxy_set_header Upgrade $http_upgrade;",
-    "proxy_set_header Connection $connection_upgrade;",
-)
-"""The lines of nginx.conf without which no WebSocket passes."""
+VERSION = "proxy_http_version 1.1;"
+UPGRADE = "proxy_set_header Upgrade $http_upgrade;"
+CONNECTION = "proxy_set_header Connection $connection_upgrade;"
+HOST = "proxy_set_header Host $http_host;"
+PROTO = "proxy_set_header X-Forwarded-Proto $scheme;"
+READ_TIMEOUT = "proxy_read_timeout 60s;"
+"""Statements of nginx.conf, for ``change``."""
 
 
 class Proxy(Client):
@@ -103,9 +103,9 @@ def site_of(ports: Sequence[int], changes: Mapping[str, str], folder: Path, *, s
     text = configuration("nginx.conf")
     names = ["127.0.0.1:8000"]
     if sticky:
-        text = re.sub(r"upstream eio \{.*?\n\}\n", lambda _: configuration("sticky-upstream.conf"), text, flags=re.S)
-        last = "proxy_read_timeout 60s;\n"
-        text = replaced(text, last, last + configuration("sticky-location.conf"))
+        (one,) = re.findall(r"(?ms)^upstream eio \{.*?^\}\n", text)
+        text = replaced(text, one, configuration("sticky-upstream.conf"))
+        text = replaced(text, f"{READ_TIMEOUT}\n", f"{READ_TIMEOUT}\n{configuration('sticky-location.conf')}")
         names = ["127.0.0.1:8001", "127.0.0.1:8002"]
     for name, port in zip(names, ports, strict=True):
         text = replaced(text, name, f"127.0.0.1:{port}")
@@ -137,11 +137,9 @@ def certificate(folder: Path) -> None:
     issued.private_key_and_cert_chain_pem.write_to_path(folder / "certificate.pem")
 
 
-def tls_context() -> ssl.SSLContext:
-    """A client's, which trusts that certificate."""
-    context = ssl.create_default_context()
-    authority().configure_trust(context)
-    return context
+def trusted() -> str:
+    """The certificate of the authority behind that one, as PEM."""
+    return authority().cert_pem.bytes().decode()
 
 
 def program() -> str:
