@@ -108,6 +108,16 @@ async def test_connection_upgrade_on_every_request_does_no_harm(serve: Serve) ->
         assert result["transport"] == "websocket"
 
 
+async def test_connections_to_the_server_are_kept(serve: Serve) -> None:
+    """PG-8, PP-1, UP-4: many requests on one connection, where nginx is told so, the upgrade's included."""
+    change = {'""      close;': '""      "";', "upstream eio {": "upstream eio { keepalive 32; keepalive_timeout 4s;"}
+    async with serve(async_handlers=False) as site, nginx(site.port, change=change) as proxy:
+        numbers = Numbers(site)
+        result = await scenario("upgrade", proxy.port, count=COUNT)
+        await numbers.verify(result["sid"], result["received"])
+        assert result["transport"] == "websocket"
+
+
 async def test_an_upgrade_header_on_every_request_is_refused(serve: Serve) -> None:
     """PG-12, WS-13: a proxy that makes every request ask for a WebSocket lets nobody poll."""
     change = {UPGRADE: "proxy_set_header Upgrade websocket;", CONNECTION: 'proxy_set_header Connection "upgrade";'}

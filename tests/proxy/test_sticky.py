@@ -14,7 +14,7 @@ from tests.integrations.servers import Server
 from tests.interop.exchange import COUNT, Numbers
 from tests.interop.node import scenario
 
-from .nginx import Proxy, nginx
+from .nginx import READ_TIMEOUT, Proxy, nginx
 
 pytestmark = pytest.mark.anyio
 
@@ -78,6 +78,19 @@ async def test_the_address_of_the_client(serve: Serve, server: Server) -> None:
         (site,) = (site for site in both if site.seen.events)
         await both[site].verify(result["sid"], result["received"])
         assert result["transport"] == "websocket"
+
+
+async def test_one_late_answer_changes_nothing_for_others(serve: Serve, server: Server) -> None:
+    """PG-4: a poll that outlasts the proxy's timeout is answered 504, and its server stays the one of its clients."""
+    async with two_behind_nginx(serve, server, {READ_TIMEOUT: "proxy_read_timeout 500ms;"}) as (proxy, one, other):
+        for number in range(4):
+            cookie = [("Cookie", f"eio_node={number}")]
+            late, session = await proxy.handshake(cookie), await proxy.handshake(cookie)
+            (site,) = (site for site in (one, other) if late.sid in site.eio.sockets)
+            assert (await late.get(cookie)).status == 504
+            assert await site.seen.closed(late.sid) == "transport error"
+            assert (await session.post("4hello", cookie)).body == b"ok"
+            await site.seen.until("message", session.sid, "hello")
 
 
 async def test_without_either_sessions_are_unknown(serve: Serve, server: Server) -> None:
