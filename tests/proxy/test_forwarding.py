@@ -7,6 +7,7 @@ import pytest
 from tests.integrations import clients
 from tests.integrations.clients import ClosedError, WebSocket, assert_refused, url
 from tests.integrations.harness import Serve
+from tests.interop.engineio_client import ThreadedClient, connected
 from tests.interop.exchange import COUNT, MESSAGES, Numbers, echo
 from tests.interop.node import scenario
 
@@ -73,6 +74,20 @@ async def test_without_forwarding_a_websocket_is_refused(serve: Serve) -> None:
         await site.eio.send(session.sid, "x")
         assert (await session.get()).body == b"4x"
         assert site.eio.transport(session.sid) == "polling"
+
+
+@pytest.mark.parametrize("forwarding", [True, False])
+async def test_python_engineio(serve: Serve, forwarding: bool) -> None:
+    """UP-11, UP-18, FD-5, CD-17: its client upgrades if it can, and stays on polling if not; nothing is lost."""
+    change = {} if forwarding else NO_FORWARDING
+    async with serve(async_handlers=False) as site, nginx(site.port, change=change) as proxy:
+        numbers = Numbers(site)
+        client = ThreadedClient()
+        client.at_connect(*(f"client {number}" for number in range(COUNT // 4)))
+        async with connected(client, proxy.port, ["polling", "websocket"], "websocket" if forwarding else "polling"):
+            await client.send(*(f"client {number}" for number in range(COUNT // 4, COUNT)))
+            await client.receive(COUNT)
+            await numbers.verify(client.sid, client.received)
 
 
 async def test_without_its_version_line_it_depends_on_the_server(serve: Serve) -> None:
