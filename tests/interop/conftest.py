@@ -14,7 +14,7 @@ __all__ = ["anyio_backend", "logs", "pytest_configure", "serve", "thaw"]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that asks for ``client_type`` runs with each of python-engineio's clients that runs on the server's loop."""
+    """A test that asks for ``client_type`` runs with each client of python-engineio that fits the server's loop."""
     if "client_type" in metafunc.fixturenames:
         pairs: list[tuple[Server, type[Client]]] = [(server, ThreadedClient) for server in SERVERS]
         pairs += [(server, AsyncioClient) for server in SERVERS if server.backend == "asyncio"]

@@ -3,7 +3,3 @@
 By hand: install nginx, run ``npm ci`` in tests/interop, then ``pytest tests/proxy``. aiohttp and uvicorn stand behind
 the proxy, and every server of tests/integrations/servers/ with ``--every-server``.
 """
-
-import pytest
-
-pytest.register_assert_rewrite("tests.interop.exchange")
