@@ -72,7 +72,7 @@ if (_running := f"3.{sys.version_info.minor}") not in PYTHONS:  # newer than wha
 def tests(session: nox.Session) -> None:
     """Run the tests on every Python that is installed (``-- tests/core -k probe`` some of them)."""
     install(session, "test")
-    session.run(*PYTEST, "--ignore=tests/interop", "--ignore=tests/browser", *session.posargs)
+    session.run(*PYTEST, *(f"--ignore=tests/{name}" for name in ("interop", "browser", "proxy")), *session.posargs)
 
 
 @nox.session
@@ -108,25 +108,16 @@ def coverage(session: nox.Session) -> None:
 def interop(session: nox.Session) -> None:
     """Run the tests against clients that were written elsewhere, in Node.js and in Python."""
     install(session, "interop")
-    if not node_is_here():
-        session.install(*group("node"))
-    with session.chdir("tests/interop"):
-        session.run("npm", "ci", external=True)
+    install_client(session)
     session.run(*PYTEST, "tests/interop", *session.posargs)
 
 
 @nox.session
 def browser(session: nox.Session) -> None:
     """Run the tests in a real browser, Chromium (``-- --servers all``: against every server, not just two)."""
-    install(session, "browser")
     if chromium() is None:
-        if shutil.which("apt-get") is None or os.geteuid() != 0:
-            session.error(
-                "Chromium is missing: put it on PATH (on Debian: package chromium) or name it in EIO_CHROMIUM"
-            )
-        os.environ["DEBIAN_FRONTEND"] = "noninteractive"
-        session.run("apt-get", "update", "-q", external=True)
-        session.run("apt-get", "install", "-q", "-y", "--no-install-recommends", "chromium", external=True)
+        install_from_debian(session, "chromium", "put Chromium on PATH or name it in EIO_CHROMIUM")
+    install(session, "browser")
     # Not as many at a time as elsewhere: each starts a browser.
     session.run("pytest", "-n2", "tests/browser", *session.posargs, env={"EIO_CHROMIUM": chromium()})
 
@@ -136,6 +127,16 @@ def docs(session: nox.Session) -> None:
     """Build the documentation into .nox/docs-html/; a warning is an error."""
     install(session, "docs")
     session.run("sphinx-build", "-W", "--keep-going", "--fresh-env", "docs", str(ROOT / ".nox" / "docs-html"))
+
+
+@nox.session
+def proxy(session: nox.Session) -> None:
+    """Run the tests behind nginx (``-- --every-server`` those of every server)."""
+    if not nginx_is_here():
+        install_from_debian(session, "nginx", "put nginx on PATH")
+    install(session, "interop")
+    install_client(session)
+    session.run(*PYTEST, "tests/proxy", *session.posargs)
 
 
 @nox.session(default=False)
@@ -202,6 +203,16 @@ def install(session: nox.Session, *groups: str, packages: Iterable[str] = PROJEC
     session.install(*(arg for name in packages for arg in ("-e", f"packages/{name}")), *group(*groups))
 
 
+def install_from_debian(session: nox.Session, package: str, otherwise: str) -> None:
+    """Install a program that no Python package brings, where that can be done."""
+    if shutil.which("apt-get") is None or os.geteuid() != 0:
+        session.error(f"{package} is missing: {otherwise} (on Debian: apt-get install {package})")
+    apt = ("apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300")
+    env = {"DEBIAN_FRONTEND": "noninteractive"}
+    session.run(*apt, "update", external=True, env=env)
+    session.run(*apt, "install", "--yes", "--no-install-recommends", package, external=True, env=env)
+
+
 def group(*names: str) -> tuple[str, ...]:
     """The requirements of dependency groups."""
     return nox.project.dependency_groups(PYPROJECT, *names)
@@ -218,6 +229,19 @@ def installed(session: nox.Session) -> set[str]:
     """The names of all distributions in the session's environment."""
     code = "import importlib.metadata as m; print(*(d.name for d in m.distributions()))"
     return set(str(session.run("python", "-I", "-c", code, silent=True)).split())
+
+
+def install_client(session: nox.Session) -> None:
+    """Install the official client, and a Node.js where the machine has none."""
+    if not node_is_here():
+        session.install(*group("node"))
+    with session.chdir("tests/interop"):
+        session.run("npm", "ci", external=True)
+
+
+def nginx_is_here() -> bool:
+    """Whether the machine has nginx: Debian puts it where only root's PATH leads."""
+    return shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is not None
 
 
 def node_is_here() -> bool:
