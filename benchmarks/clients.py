@@ -12,10 +12,24 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 from .processes import Server
 
-__all__ = ["ECHOED", "MESSAGE", "Cycle", "Echo", "Idle", "Window", "WebSocket", "connected", "frame", "lone", "opening"]
+__all__ = [
+    "ECHOED",
+    "MESSAGE",
+    "Cycle",
+    "Echo",
+    "Idle",
+    "WebSocket",
+    "Window",
+    "connected",
+    "frame",
+    "lone",
+    "opening",
+    "polling_session",
+]
 
 MESSAGE = b"4" + b"x" * 31
 """The text of 32 characters that is echoed: to Engine.IO a packet, to the raw program just text."""
@@ -23,6 +37,8 @@ ECHOED = 2 + len(MESSAGE)
 """Bytes of its frame from a server."""
 
 PATIENCE = 60.0
+
+C = TypeVar("C", bound="WebSocket")
 
 
 def frame(text: bytes) -> bytes:
@@ -171,10 +187,10 @@ def take_response(data: bytes) -> bytes | None:
 
 
 @asynccontextmanager
-async def connected(server: Server, make: Callable[[], WebSocket], count: int) -> AsyncIterator[list[WebSocket]]:
+async def connected(server: Server, make: Callable[[], C], count: int) -> AsyncIterator[list[C]]:
     """So many WebSockets of this kind, all open."""
     loop = asyncio.get_running_loop()
-    clients: list[WebSocket] = []
+    clients: list[C] = []
     try:
         for start in range(0, count, 100):  # not more at once than a listening socket takes
             batch = [

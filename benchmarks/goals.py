@@ -50,7 +50,9 @@ def results(rows: Iterable[Row]) -> list[Result]:
     stacks = list(dict.fromkeys(stack for _, stack, _ in figures))
     found: list[Result] = []
 
-    def goal(name: str, stack: str, text: str, figure: Callable[[], float], bound: float, *, most: bool = False) -> None:
+    def goal(
+        name: str, stack: str, text: str, figure: Callable[[], float], bound: float, *, most: bool = False
+    ) -> None:
         try:
             value = figure()
         except (KeyError, ZeroDivisionError):
@@ -67,9 +69,7 @@ def results(rows: Iterable[Row]) -> list[Result]:
 
         least = 5.0 if stack in {"aiohttp", "uvicorn-sansio"} else 0.9 * ELSEWHERE.get(stack, 0.0)
         goal("P1", stack, "echo, async_handlers=False / raw", ratio("echo", "eio", "raw"), 0.90)
-        goal(
-            "P2", stack, "echo, async_handlers=True / raw", ratio("echo", "eio-async", "raw"), 0.85 if EAGER else 0.60
-        )
+        goal("P2", stack, "echo, async_handlers=True / raw", ratio("echo", "eio-async", "raw"), 0.85 if EAGER else 0.60)
         if stack in ELSEWHERE:
             goal("P3", stack, "echo / python-engineio", ratio("echo", "eio", "engineio"), least)
         goal("P4", stack, "polling cycles / raw", ratio("polling", "eio", "raw"), 0.85)

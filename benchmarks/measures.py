@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import statistics
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -20,6 +19,9 @@ from .stacks import Stack
 __all__ = ["Plan", "Row", "broadcast", "echo", "growth", "handshakes", "heartbeat", "latency", "memory", "polling"]
 
 WARM = 0.3
+
+Figures = dict[str, tuple[float, str, float]]
+"""By the name of the measure: the figure, its unit, and how busy the load was."""
 
 
 @dataclass(slots=True)
@@ -71,14 +73,12 @@ class Rounds:
         self._plan = plan
         self._rows: dict[tuple[str, str], Row] = {}
 
-    def run(self, servers: list[Server], measure: Callable[[Server], Awaitable[dict[str, tuple[float, str, float]]]]):
-        """``measure`` gives figure, unit and business of the load by the name of the measure."""
+    def run(self, servers: list[Server], measure: Callable[[Server], Awaitable[Figures]]) -> Rounds:
+        """Measure each server once a round."""
         for _ in range(self._plan.rounds):
             for server in servers:
                 for name, (figure, unit, busy) in asyncio.run(_awaited(measure(server))).items():
-                    row = self._rows.setdefault(
-                        (name, server.kind), Row(name, self._stack.name, server.kind, [], unit)
-                    )
+                    row = self._rows.setdefault((name, server.kind), Row(name, self._stack.name, server.kind, [], unit))
                     row.rounds.append(figure)
                     row.busy = max(row.busy, busy)
         return self
@@ -87,14 +87,14 @@ class Rounds:
         return iter(self._rows.values())
 
 
-async def _awaited(measured: Awaitable[dict[str, tuple[float, str, float]]]) -> dict[str, tuple[float, str, float]]:
+async def _awaited(measured: Awaitable[Figures]) -> Figures:
     return await measured
 
 
 def echo(stack: Stack, plan: Plan) -> Rounds:
     """Echoes a second over WebSocket, and the server's processor time for each (P1, P2, P3)."""
 
-    async def measure(server: Server) -> dict[str, tuple[float, str, float]]:
+    async def measure(server: Server) -> Figures:
         async with connected(server, lambda: Echo(opens=server.opens), plan.connections) as echoes:
             for client in echoes:
                 client.start(plan.in_flight)
@@ -114,7 +114,7 @@ def echo(stack: Stack, plan: Plan) -> Rounds:
 def latency(stack: Stack, plan: Plan) -> Rounds:
     """The time of a lone echo (P8)."""
 
-    async def measure(server: Server) -> dict[str, tuple[float, str, float]]:
+    async def measure(server: Server) -> Figures:
         times = await asyncio.to_thread(clients.lone, server, plan.seconds)
         percentiles = statistics.quantiles(times, n=100)
         return {"p50": (percentiles[49] * 1e6, "µs", 0.0), "p99": (percentiles[98] * 1e6, "µs", 0.0)}
@@ -126,7 +126,7 @@ def latency(stack: Stack, plan: Plan) -> Rounds:
 def polling(stack: Stack, plan: Plan) -> Rounds:
     """Cycles of a POST and the GET of its echo (P4)."""
 
-    async def measure(server: Server) -> dict[str, tuple[float, str, float]]:
+    async def measure(server: Server) -> Figures:
         loop = asyncio.get_running_loop()
         cycles: list[Cycle] = []
         for number in range(plan.connections):
@@ -159,7 +159,7 @@ def polling(stack: Stack, plan: Plan) -> Rounds:
 def handshakes(stack: Stack, plan: Plan) -> Rounds:
     """Sessions opened a second, on polling and on WebSocket (P10)."""
 
-    async def measure(server: Server) -> dict[str, tuple[float, str, float]]:
+    async def measure(server: Server) -> Figures:
         return {
             "open-" + transport: (await clients.opening(server, transport, plan.seconds), "1/s", 0.0)
             for transport in ("polling", "websocket")
@@ -171,21 +171,25 @@ def handshakes(stack: Stack, plan: Plan) -> Rounds:
 
 def broadcast(stack: Stack, plan: Plan) -> Rounds:
     """Broadcasts a second of one text to many clients, each sent when the last recipient has the one before (P7)."""
-    size = ECHOED = clients.ECHOED  # noqa: N806
 
-    async def measure(server: Server) -> dict[str, tuple[float, str, float]]:
+    async def measure(server: Server) -> Figures:
         async with connected(server, lambda: Idle(opens=server.opens), plan.recipients) as idle:
             window, count = Window(server), 0
             measuring = asyncio.create_task(window.measure(plan.seconds))
             while not measuring.done():
                 count += 1
                 idle[0].transport.write(clients.frame(clients.MESSAGE))
-                while any(client.received < count * size for client in idle):
-                    await asyncio.sleep(0)
+                await received(idle, count * clients.ECHOED)
         return {"broadcast": (count / window.seconds, "1/s", window.busy)}
 
     with running(stack, *plan.of(stack, "raw", "eio", "engineio"), app="broadcast") as servers:
         return Rounds(stack, plan).run(servers, measure)
+
+
+async def received(idle: list[Idle], size: int) -> None:
+    """Wait until each has so many bytes."""
+    while any(client.received < size for client in idle):  # noqa: ASYNC110 - an event for each would cost more
+        await asyncio.sleep(0)
 
 
 def memory(stack: Stack, plan: Plan) -> Rounds:
@@ -195,7 +199,7 @@ def memory(stack: Stack, plan: Plan) -> Rounds:
     """
     rounds = Rounds(stack, plan)
 
-    async def measure(server: Server) -> dict[str, tuple[float, str, float]]:
+    async def measure(server: Server) -> Figures:
         async with connected(server, lambda: Idle(opens=server.opens), 100):
             await asyncio.sleep(WARM)  # whatever is made once
         await asyncio.sleep(1.0)
@@ -224,7 +228,7 @@ def heartbeat(stack: Stack, plan: Plan) -> Rounds:
     """Processor time for each heartbeat, with many idle sessions (P6)."""
     interval = 2.5
 
-    async def measure(server: Server) -> dict[str, tuple[float, str, float]]:
+    async def measure(server: Server) -> Figures:
         async with connected(server, lambda: Idle(opens=True), plan.idle) as idle:
             await asyncio.sleep(interval)
             before, window = sum(client.pings for client in idle), Window(server)
@@ -238,7 +242,7 @@ def heartbeat(stack: Stack, plan: Plan) -> Rounds:
 
 def growth(stack: Stack, plan: Plan, sessions: tuple[int, ...] = (10, 100, 1_000, 10_000)) -> list[Row]:
     """The server's processor time for each message, handshake, heartbeat and recipient beside so many sessions (P9)."""
-    rows: dict[tuple[str, str], Row] = defaultdict()
+    rows: dict[tuple[str, str], Row] = {}
 
     async def messages(server: Server, count: int) -> float:
         active = min(count, plan.connections)
@@ -268,8 +272,7 @@ def growth(stack: Stack, plan: Plan, sessions: tuple[int, ...] = (10, 100, 1_000
             while not measuring.done():
                 done += 1
                 idle[0].transport.write(clients.frame(clients.MESSAGE))
-                while idle[-1].received < done * clients.ECHOED or idle[0].received < done * clients.ECHOED:
-                    await asyncio.sleep(0)
+                await received(idle, done * clients.ECHOED)
             return window.cpu / (done * count) * 1e6
 
     async def heartbeats(server: Server, count: int) -> float:

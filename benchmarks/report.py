@@ -88,18 +88,18 @@ def save(rows: Iterable[Row], path: Path) -> None:
 
 def charts(document: dict[str, Any], folder: Path) -> None:
     """Draw the echo rates relative to raw, and the growth, as PNG and SVG, of what :func:`save` wrote."""
-    import matplotlib  # noqa: PLC0415
+    import matplotlib as mpl  # noqa: PLC0415
 
-    matplotlib.use("svg")
-    matplotlib.rcParams["svg.hashsalt"] = "eio"  # the same figures, the same file
-    from matplotlib import pyplot  # noqa: PLC0415
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "eio"  # the same figures, the same file
+    import matplotlib.pyplot as plt  # noqa: PLC0415
 
     medians = {
         (row["measure"], row["stack"], row["kind"]): sorted(row["rounds"])[len(row["rounds"]) // 2]
         for row in document["rows"]
     }
     stacks = [stack for measure, stack, kind in medians if measure == "echo" and kind == "raw"]
-    figure, axes = pyplot.subplots(figsize=(9, 0.6 * len(stacks) + 1.6), layout="constrained")
+    figure, axes = plt.subplots(figsize=(9, 0.6 * len(stacks) + 1.6), layout="constrained")
     for offset, (kind, label, colour) in enumerate(
         (
             ("engineio", "python-engineio (on node: engine.io)", "#b9bec7"),
@@ -124,7 +124,7 @@ def charts(document: dict[str, Any], folder: Path) -> None:
 
     grown = sorted({measure.partition("@")[0] for measure, _, _ in medians if "@" in measure})
     if grown:
-        figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+        figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
         for name in grown:
             points = sorted(
                 (int(measure.partition("@")[2]), value)

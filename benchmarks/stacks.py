@@ -44,15 +44,15 @@ def _asgi(name: str, command: str, *needs: str) -> Stack:
     return Stack(name, (*PYTHON, *command.split(), ASGI), ("eio_asgi", *needs))
 
 
-_UVICORN = "uvicorn --port {port} --no-access-log --log-level error --ws-max-size 1000000"
+_UVICORN = "uvicorn --port {port} --no-access-log --log-level error --loop asyncio --http h11"
 
 STACKS = {
     stack.name: stack
     for stack in (
         _python("aiohttp", "aiohttp", "eio_aiohttp"),
         _python("aiohttp-uvloop", "aiohttp", "eio_aiohttp", "uvloop"),
-        _asgi("uvicorn-sansio", f"{_UVICORN} --loop asyncio --http h11 --ws websockets-sansio", "uvicorn", "websockets"),
-        _asgi("uvicorn-wsproto", f"{_UVICORN} --loop asyncio --http h11 --ws wsproto", "uvicorn", "wsproto"),
+        _asgi("uvicorn-sansio", f"{_UVICORN} --ws websockets-sansio", "uvicorn", "websockets"),
+        _asgi("uvicorn-wsproto", f"{_UVICORN} --ws wsproto", "uvicorn", "wsproto"),
         _asgi("hypercorn", "hypercorn --bind 127.0.0.1:{port} --error-logfile /dev/null", "hypercorn"),
         _asgi(
             "granian", "granian --interface asgi --port {port} --workers 1 --loop asyncio --log-level error", "granian"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from importlib import import_module
 from typing import Any
 
 from tornado.web import Application, RequestHandler
@@ -52,13 +53,8 @@ def handler() -> type[RequestHandler]:
     """The handler of this kind."""
     if KIND == "raw":
         return Raw
-    if KIND == "engineio":
-        import engineio  # noqa: PLC0415
-
-        return engineio.get_tornado_handler(engine("tornado"))  # type: ignore[no-any-return]
-    from eio_tornado import get_tornado_handler  # noqa: PLC0415
-
-    return get_tornado_handler(engine("tornado"))
+    module = import_module("engineio" if KIND == "engineio" else "eio_tornado")
+    return module.get_tornado_handler(engine("tornado"))  # type: ignore[no-any-return]
 
 
 async def main() -> None:
