@@ -34,7 +34,7 @@ FILES = [("/", KINDS[".html"], (STATIC / "index.html").read_bytes())] + [
 
 pytestmark = pytest.mark.anyio
 each_integration = pytest.mark.parametrize(
-    "integration", [name for name in ("aiohttp", "asgi") if SUITE in {None, "", name}]
+    "integration", [name for name in ("aiohttp", "asgi", "tornado", "sanic") if SUITE in {None, "", name}]
 )
 
 
