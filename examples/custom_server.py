@@ -78,7 +78,7 @@ class Server:
             self.timer = asyncio.get_running_loop().call_later(deadline - now(), self.settle)
 
     async def serve(self, stop: asyncio.Event, **where: Any) -> None:
-        """Serve, as asyncio.start_server() is told to, until ``stop`` is set; then tell everybody and let them leave."""
+        """Serve, where asyncio.start_server() is told to, until ``stop`` is set; then tell everybody."""
         self.engine.reopen()
         with suppress(TimeoutError):
             async with asyncio.timeout(None) as limit, asyncio.TaskGroup() as group:
@@ -148,29 +148,30 @@ class Connection:
         request = eio_core.Request(method, query, headers, http_version=head.http_version.decode())
         if method != "POST":
             self.http.next_event()  # its end
-        if path not in {"/engine.io", "/engine.io/"}:
-            return await self.respond(Response(404, []), method)
-        answer = self.engine.receive_request(request, now())
+        answer: Any = Response(404, [])
+        if path in {"/engine.io", "/engine.io/"}:
+            answer = self.engine.receive_request(request, now())
         if isinstance(answer, Upgrade) or (isinstance(answer, Handshake) and answer.transport == "websocket"):
             try:
                 self.websocket.initiate_upgrade_connection(head.headers, head.target)
-            except (RemoteProtocolError, ValueError):
-                bad = Response(400, [("Sec-WebSocket-Version", "13"), ("Connection", "close")])
-                return await self.respond(bad, method)
+            except (RemoteProtocolError, ValueError):  # before anybody is asked
+                answer = Response(400, [("Sec-WebSocket-Version", "13"), ("Connection", "close")])
         if isinstance(answer, Handshake):
             answer = await self.handshake(answer, head)
         if isinstance(answer, Upgrade):
-            answer = self.engine.open_link(answer, now())  # accepted with the next bytes that we write
+            answer = self.engine.open_link(answer, now())  # the 101 is what we write next
         if not isinstance(answer, Response):
             answer.handle, self.current = self, answer
         self.server.settle()
         if isinstance(answer, Link):
-            return await self.carry(answer)
-        if isinstance(answer, Poll | Post):
+            await self.carry(answer)
+        elif isinstance(answer, Poll | Post):
             await self.wait(answer)
-            answer = self.engine.take_response(answer)
+            response = self.engine.take_response(answer)
             self.server.settle()
-        await self.respond(answer, method)
+            await self.respond(response, method)
+        else:
+            await self.respond(answer, method)
 
     async def handshake(self, handshake: Handshake, head: h11.Request) -> Response | Poll | Link:
         """Make a session, and ask the application (step 3)."""
@@ -235,7 +236,7 @@ class Connection:
                             parts.append(data)
                             if finished or size > limit:  # which the core refuses
                                 message = self.engine.receive_frame(link, type(data)().join(parts))
-                                if message is not None:
+                                if message is not None and link.session is not None:
                                     self.server.message(link.session, message)
                                 size, parts = 0, []
                                 self.dirty.set()
