@@ -5,10 +5,11 @@ does it; a "step" is one of the contract in the docstring of :mod:`eio_core`. ``
 """
 
 import asyncio
+import logging
 import secrets
 import signal
 import sys
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from time import monotonic as now
 from typing import Any
 
@@ -26,7 +27,7 @@ ERRORS = {1002, 1003, 1007, 1009, 1010, 1011}  # the close codes that say that s
 
 
 class Server:
-    """One engine, its effects and its timer. An application overrides the first three methods; they must not raise."""
+    """One engine, its effects and its timer. An application overrides the first three methods."""
 
     def __init__(self, settings: eio_core.Settings | None = None) -> None:
         self.engine = eio_core.Engine(settings)  # step 1
@@ -103,14 +104,15 @@ class Connection:
         self.broken = True  # whether its loss is an error
 
     def flush(self) -> None:
-        """There is something to write: a response, so that its request need not be read on, or frames."""
+        """There is something to write: a response, so that its request need not be read on, or frames, or the close."""
         self.dirty.set()
         if self.reading is not None:
             self.reading.cancel()
+        if isinstance(self.current, Link) and self.current.closing is not None:  # even if the writer is stuck
+            self.engine.begin_hangup(self.current, now())
 
     async def run(self) -> None:
-        with ExitStack() as stack, suppress(OSError):  # gone, or too slow: a TimeoutError is an OSError
-            stack.callback(self.writer.transport.abort)
+        try:
             try:
                 while self.http.our_state is h11.IDLE:
                     await self.request()
@@ -124,10 +126,18 @@ class Connection:
             async with asyncio.timeout(LINGER):
                 while await self.reader.read(CHUNK):
                     pass
+        except OSError:
+            pass  # the client is gone, or too slow: a TimeoutError is an OSError
+        except Exception:
+            logging.getLogger("custom_server").exception("a connection failed")
+        finally:
+            self.writer.transport.abort()
 
     async def event(self) -> Any:
         """What comes next of a request; None if it is to be answered before."""
         while (event := self.http.next_event()) is h11.NEED_DATA:
+            if self.http.they_are_waiting_for_100_continue:
+                self.writer.write(self.http.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
             self.reading = asyncio.ensure_future(self.reader.read(CHUNK))
             await asyncio.wait([self.reading])
             if self.reading.cancelled():
@@ -238,9 +248,10 @@ class Connection:
                                 message = self.engine.receive_frame(link, type(data)().join(parts))
                                 if message is not None and link.session is not None:
                                     self.server.message(link.session, message)
-                                size, parts = 0, []
-                                self.dirty.set()
+                                else:
+                                    self.dirty.set()
                                 self.server.settle()
+                                size, parts = 0, []
                         case events.Ping() if self.websocket.state is ConnectionState.OPEN:
                             self.writer.write(self.websocket.send(event.response()))
                             await self.writer.drain()
@@ -279,7 +290,8 @@ class Connection:
 
 class Echo(Server):
     def message(self, session: Session, data: str | bytes) -> None:
-        self.send(session, data)
+        with suppress(eio_core.SessionClosed):
+            self.send(session, data)
 
 
 async def main(port: int) -> None:
