@@ -5,10 +5,11 @@ does it; a "step" is one of the contract in the docstring of :mod:`eio_core`. ``
 """
 
 import asyncio
+import logging
 import secrets
 import signal
 import sys
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from time import monotonic as now
 from typing import Any
 
@@ -26,7 +27,7 @@ ERRORS = {1002, 1003, 1007, 1009, 1010, 1011}  # the close codes that say that s
 
 
 class Server:
-    """One engine, its effects and its timer. An application overrides the first three methods; they must not raise."""
+    """One engine, its effects and its timer. An application overrides the first three methods."""
 
     def __init__(self, settings: eio_core.Settings | None = None) -> None:
         self.engine = eio_core.Engine(settings)  # step 1
@@ -78,7 +79,7 @@ class Server:
             self.timer = asyncio.get_running_loop().call_later(deadline - now(), self.settle)
 
     async def serve(self, stop: asyncio.Event, **where: Any) -> None:
-        """Serve, as asyncio.start_server() is told to, until ``stop`` is set; then tell everybody and let them leave."""
+        """Serve, where asyncio.start_server() is told to, until ``stop`` is set; then tell everybody."""
         self.engine.reopen()
         with suppress(TimeoutError):
             async with asyncio.timeout(None) as limit, asyncio.TaskGroup() as group:
@@ -103,14 +104,15 @@ class Connection:
         self.broken = True  # whether its loss is an error
 
     def flush(self) -> None:
-        """There is something to write: a response, so that its request need not be read on, or frames."""
+        """There is something to write: a response, so that its request need not be read on, or frames, or the close."""
         self.dirty.set()
         if self.reading is not None:
             self.reading.cancel()
+        if isinstance(self.current, Link) and self.current.closing is not None:  # even if the writer is stuck
+            self.engine.begin_hangup(self.current, now())
 
     async def run(self) -> None:
-        with ExitStack() as stack, suppress(OSError):  # gone, or too slow: a TimeoutError is an OSError
-            stack.callback(self.writer.transport.abort)
+        try:
             try:
                 while self.http.our_state is h11.IDLE:
                     await self.request()
@@ -124,10 +126,18 @@ class Connection:
             async with asyncio.timeout(LINGER):
                 while await self.reader.read(CHUNK):
                     pass
+        except OSError:
+            pass  # the client is gone, or too slow: a TimeoutError is an OSError
+        except Exception:
+            logging.getLogger("custom_server").exception("a connection failed")
+        finally:
+            self.writer.transport.abort()
 
     async def event(self) -> Any:
         """What comes next of a request; None if it is to be answered before."""
         while (event := self.http.next_event()) is h11.NEED_DATA:
+            if self.http.they_are_waiting_for_100_continue:
+                self.writer.write(self.http.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
             self.reading = asyncio.ensure_future(self.reader.read(CHUNK))
             await asyncio.wait([self.reading])
             if self.reading.cancelled():
@@ -148,29 +158,30 @@ class Connection:
         request = eio_core.Request(method, query, headers, http_version=head.http_version.decode())
         if method != "POST":
             self.http.next_event()  # its end
-        if path not in {"/engine.io", "/engine.io/"}:
-            return await self.respond(Response(404, []), method)
-        answer = self.engine.receive_request(request, now())
+        answer: Any = Response(404, [])
+        if path in {"/engine.io", "/engine.io/"}:
+            answer = self.engine.receive_request(request, now())
         if isinstance(answer, Upgrade) or (isinstance(answer, Handshake) and answer.transport == "websocket"):
             try:
                 self.websocket.initiate_upgrade_connection(head.headers, head.target)
-            except (RemoteProtocolError, ValueError):
-                bad = Response(400, [("Sec-WebSocket-Version", "13"), ("Connection", "close")])
-                return await self.respond(bad, method)
+            except (RemoteProtocolError, ValueError):  # before anybody is asked
+                answer = Response(400, [("Sec-WebSocket-Version", "13"), ("Connection", "close")])
         if isinstance(answer, Handshake):
             answer = await self.handshake(answer, head)
         if isinstance(answer, Upgrade):
-            answer = self.engine.open_link(answer, now())  # accepted with the next bytes that we write
+            answer = self.engine.open_link(answer, now())  # the 101 is what we write next
         if not isinstance(answer, Response):
             answer.handle, self.current = self, answer
         self.server.settle()
         if isinstance(answer, Link):
-            return await self.carry(answer)
-        if isinstance(answer, Poll | Post):
+            await self.carry(answer)
+        elif isinstance(answer, Poll | Post):
             await self.wait(answer)
-            answer = self.engine.take_response(answer)
+            response = self.engine.take_response(answer)
             self.server.settle()
-        await self.respond(answer, method)
+            await self.respond(response, method)
+        else:
+            await self.respond(answer, method)
 
     async def handshake(self, handshake: Handshake, head: h11.Request) -> Response | Poll | Link:
         """Make a session, and ask the application (step 3)."""
@@ -235,11 +246,12 @@ class Connection:
                             parts.append(data)
                             if finished or size > limit:  # which the core refuses
                                 message = self.engine.receive_frame(link, type(data)().join(parts))
-                                if message is not None:
+                                if message is not None and link.session is not None:
                                     self.server.message(link.session, message)
-                                size, parts = 0, []
-                                self.dirty.set()
+                                else:
+                                    self.dirty.set()
                                 self.server.settle()
+                                size, parts = 0, []
                         case events.Ping() if self.websocket.state is ConnectionState.OPEN:
                             self.writer.write(self.websocket.send(event.response()))
                             await self.writer.drain()
@@ -278,7 +290,8 @@ class Connection:
 
 class Echo(Server):
     def message(self, session: Session, data: str | bytes) -> None:
-        self.send(session, data)
+        with suppress(eio_core.SessionClosed):
+            self.send(session, data)
 
 
 async def main(port: int) -> None:

@@ -16,7 +16,7 @@ from hypercorn.config import Config
 from hypercorn.trio import serve
 
 eio = AsyncServer()
-app = ASGIApp(eio)
+app: Any = ASGIApp(eio)  # hypercorn has types of its own for the events of ASGI
 
 
 @eio.on("message")
@@ -31,7 +31,11 @@ async def main(port: int) -> None:
     config.bind = [f"127.0.0.1:{port}"]
     # hypercorn's command does this for us; on trio a program that calls serve() catches signals itself.
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        await serve(app, config, mode="asgi", shutdown_trigger=signals.__anext__)
+
+        async def stop() -> None:
+            await anext(signals)
+
+        await serve(app, config, mode="asgi", shutdown_trigger=stop)
 
 
 if __name__ == "__main__":

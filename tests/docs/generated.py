@@ -23,11 +23,11 @@ NEXT = {
 def diagram() -> str:
     """The states of a WebSocket, in mermaid."""
     lines = [
-        "[*] --> UNPROBED: [a WebSocket for a session]",
-        "[*] --> CARRYING: [a handshake]",
+        "[*] --> UNPROBED: (a WebSocket for a session)",
+        "[*] --> CARRYING: (a handshake)",
         *(f"{before.name} --> {after.name}: {label}" for before, after, label in transitions()),
-        "CARRYING --> DRAINING: [the application closes]",
-        "DRAINING --> ENDED: [all is written]",
+        "CARRYING --> DRAINING: (the application closes)",
+        "DRAINING --> ENDED: (all is written)",
         "ENDED --> [*]",
     ]
     return "\n".join(["```mermaid", "stateDiagram-v2", *(f"    {line}" for line in lines), "```"])
@@ -54,7 +54,7 @@ def table() -> str:
     """The table of legal packets."""
     return markdown(
         ["packet", *(channel.name for channel in LEGAL)],
-        ([f"{int(packet)} {packet.name}", *(LEGAL[channel][packet].name for channel in LEGAL)] for packet in PacketType),
+        ([f"{int(one)} {one.name}", *(actions[one].name for actions in LEGAL.values())] for one in PacketType),
     )
 
 
@@ -69,9 +69,12 @@ NOTES = {
     Gap.CANNOT_ABORT: "Our side lets go of the connection after five seconds; the socket is the server's, which has "
     "timeouts of its own.",
     Gap.COMPRESSION_IS_THE_SERVERS: "`websocket_compression=True` warns once. Use the option of the server.",
+    Gap.NEVER_COMPRESSES: "`websocket_compression=True` warns once.",
+    Gap.DROPS_HEADERS_OF_THE_101: "The CORS headers are missing there; a browser asks for none on a WebSocket.",
     Gap.ACCEPTS_UNMASKED_FRAMES: "RFC 6455 wants such a connection closed. No browser sends one.",
     Gap.LOSES_EARLY_FRAMES: "No client sends before it has its answer. If one did, its session would end at the ping "
     "timeout at the latest.",
+    Gap.DIES_OF_EARLY_FRAMES: "Anybody who reaches the server can end it so: put a proxy in front of it.",
     Gap.STOPS_AFTER_REQUESTS: "So clients are told by the first SIGTERM or SIGINT instead (`handle_signals`). A server "
     "that is stopped in another way waits until its polls have ended, for up to `ping_interval`.",
     Gap.CANCELS_REQUESTS_ON_STOP: "The same holds: a signal tells clients in time.",

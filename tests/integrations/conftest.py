@@ -37,22 +37,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is for other servers: where one integration is tested alone, and where there is no AsyncServer."""
-    others = [item for item in items if (SUITE and is_empty(item)) or (item.get_closest_marker("api") and is_bare(item))]
+    others = [item for item in items if (SUITE and is_for_others(item)) or wants_api(item)]
     if others:
         items[:] = [item for item in items if item not in others]
         config.hook.pytest_deselected(items=others)
 
 
-def is_empty(item: pytest.Item) -> bool:
+def is_for_others(item: pytest.Item) -> bool:
     """Whether a test is for servers alone that are not tested now."""
     mark = item.get_closest_marker("skip")
     return mark is not None and "empty" in str(mark.kwargs)
 
 
-def is_bare(item: pytest.Item) -> bool:
-    """Whether a test runs against a server without an AsyncServer."""
-    server = item.callspec.params.get("server") if isinstance(item, pytest.Function) and hasattr(item, "callspec") else None
-    return server is not None and not server.api
+def wants_api(item: pytest.Item) -> bool:
+    """Whether a test is of AsyncServer's own doing, and its server has none."""
+    if item.get_closest_marker("api") is None or not isinstance(item, pytest.Function):
+        return False
+    callspec = getattr(item, "callspec", None)
+    return callspec is not None and "server" in callspec.params and not callspec.params["server"].api
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ class EmbeddedServer:
 
     @property
     def ping_interval(self) -> float:
-        return self.application.engine.settings.ping_interval
+        return float(self.application.engine.settings.ping_interval)
 
 
 class Application(custom_server.Server):  # type: ignore[misc]

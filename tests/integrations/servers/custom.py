@@ -19,7 +19,7 @@ class Embedded(Server):
     """A server without an AsyncServer: what the tests of the wire use of one is imitated."""
 
     def make(self, **options: Any) -> AsyncServer:
-        from ..embedded import EmbeddedServer
+        from tests.integrations.embedded import EmbeddedServer
 
         return cast("AsyncServer", EmbeddedServer(**options))
 

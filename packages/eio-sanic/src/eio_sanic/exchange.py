@@ -33,8 +33,9 @@ class Exchange:
 
     def __init__(self, request: SanicRequest[Any, Any]) -> None:
         self._sanic = request
-        self._stream: Any = request.stream  # Http, which is what a handler is given for a stream on Sanic's own server
-        self._protocol: Any = self._stream.protocol
+        stream: Any = request.stream  # an Http, on Sanic's own server
+        self._stream = stream
+        self._protocol = stream.protocol
         self._lost: Callable[[], None] | None = None
         headers = request.headers
         self.request = Request(

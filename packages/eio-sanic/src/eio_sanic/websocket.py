@@ -41,7 +41,7 @@ async def carry(request: Request[Any, Any], offer: Offer) -> HTTPResponse:
         raise
     reader = Reader(sanic, protocol.transport, offer.opened(WebSocket(sanic, protocol.transport)))
     if protocol.recv_buffer:  # what came behind the request, which Sanic forgets
-        sanic.data_received(bytes(protocol.recv_buffer))
+        protocol.data_received(bytes(protocol.recv_buffer))
         protocol.recv_buffer.clear()
         protocol.transport.resume_reading()
     await reader.run()
@@ -80,6 +80,8 @@ class Reader:
     """Hands every message to the runner, until the end; then says so. Stands where Sanic has its assembler."""
 
     __slots__ = ("_buffer", "_connection", "_failed", "_sanic", "_text", "_transport")
+
+    _sanic: Any  # which has no types for half of its methods
 
     def __init__(self, sanic: WebsocketImplProtocol, transport: asyncio.Transport, connection: Connection) -> None:
         self._sanic = sanic
