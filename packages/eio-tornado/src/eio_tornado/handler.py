@@ -134,6 +134,10 @@ class Handler(WebSocketHandler):
         if exchange.closing:
             connection.close()
 
+    def on_finish(self) -> None:
+        """The request is over: it and its exchange hold each other no longer."""
+        self._exchange = None
+
     def on_connection_close(self) -> None:
         """The client is gone, while its request was handled or its body was awaited, or from its WebSocket."""
         if self._exchange is not None:
@@ -162,7 +166,7 @@ class Handler(WebSocketHandler):
             assert protocol is not None, "the version was checked"
             await protocol.accept_connection(self)
         finally:
-            if self._websocket is None:
+            if self._offer is not None:
                 offer.failed()
 
     def get_websocket_protocol(self) -> Protocol | None:
@@ -186,11 +190,12 @@ class Handler(WebSocketHandler):
 
     def open(self, *_: str, **__: str) -> None:
         """The 101 was sent."""
-        assert self._offer is not None, "nothing else accepts"
+        offer, self._offer = self._offer, None
+        assert offer is not None, "nothing else accepts"
         assert isinstance(self.ws_connection, Protocol)
         self.set_nodelay(True)
         self._websocket = WebSocket(self, self.ws_connection)
-        self._connection = self._offer.opened(self._websocket)
+        self._connection = offer.opened(self._websocket)
 
     def on_message(self, message: str | bytes) -> Any:
         """A message; Tornado reads no further while what is returned is not done (row IN-13)."""
@@ -200,6 +205,7 @@ class Handler(WebSocketHandler):
     def on_close(self) -> None:
         """The WebSocket is over; or a poll, which has none."""
         connection, self._connection = self._connection, None
+        websocket, self._websocket = self._websocket, None
         if connection is not None:
-            assert self._websocket is not None, "it was opened"
-            connection.lost(self.close_code, error=self._websocket.protocol.too_big)
+            assert websocket is not None, "it was opened"
+            connection.lost(self.close_code, error=websocket.protocol.too_big)
