@@ -10,6 +10,7 @@ from functools import partial
 import pytest
 
 from .harness import Logs, Serve, serving
+from .matrix import note_servers
 from .servers import ALL, SERVERS, SUITE, Server
 
 collect_ignore = [
@@ -40,6 +41,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         others = [item for item in items if (mark := item.get_closest_marker("skip")) and "empty" in str(mark.kwargs)]
         items[:] = [item for item in items if item not in others]
         config.hook.pytest_deselected(items=others)
+    note_servers(items)
 
 
 @pytest.fixture

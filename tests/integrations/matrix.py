@@ -1,8 +1,9 @@
-"""The table at the end of a run: each server that is tested, what it is made of, and how its cases ended."""
+"""The table at the end of a run: each server that was tested, what it is made of, and how its cases ended."""
 
 from __future__ import annotations
 
 import platform
+import re
 from collections import Counter
 from importlib.metadata import PackageNotFoundError, requires, version
 
@@ -10,43 +11,59 @@ import pytest
 
 from .servers import SERVERS, Server
 
-__all__ = ["mark", "pytest_terminal_summary"]
+__all__ = ["note_servers", "pytest_terminal_summary"]
 
 KEY = "server"
-OUTCOMES = ("passed", "failed", "skipped")
+ENDS = {
+    "passed": ("passed",),
+    "failed": ("failed", "error", "xpassed"),
+    "skipped": ("skipped", "xfailed"),
+}
+"""The columns, and pytest's categories in each."""
 
 
-def mark(items: list[pytest.Item]) -> None:
-    """Have the reports of tests say which server they ran on."""
+def note_servers(items: list[pytest.Item]) -> None:
+    """Have the report of each test tell which server it ran on, also where another process makes it."""
     for item in items:
-        if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
-            server = item.callspec.params.get(KEY)
-            if isinstance(server, Server):
-                item.user_properties.append((KEY, server.name))
+        callspec = getattr(item, "callspec", None)
+        if callspec is not None and isinstance(server := callspec.params.get(KEY), Server):
+            item.user_properties.append((KEY, server.name))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    counts: Counter[tuple[object, str]] = Counter()
-    for category, outcome in {"error": "failed", "xfailed": "skipped", "xpassed": "failed"}.items() | zip(OUTCOMES, OUTCOMES):
-        for report in terminalreporter.getreports(category):
-            counts.update((value, outcome) for key, value in getattr(report, "user_properties", ()) if key == KEY)
+    """Write the table, if any test ran on a server."""
+    counts = Counter(
+        (value, end)
+        for end, categories in ENDS.items()
+        for category in categories
+        for report in terminalreporter.getreports(category)
+        for key, value in getattr(report, "user_properties", ())
+        if key == KEY
+    )
     if not counts:
         return
-    rows = [(server.name, loop(server), ", ".join(made_of(server))) for server in SERVERS]
+    rows = [(server.name, loop_of(server), ", ".join(made_of(server))) for server in SERVERS]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    terminalreporter.section(f"servers on {platform.python_implementation()} {platform.python_version()}")
+    terminalreporter.section(f"servers, on {platform.python_implementation()} {platform.python_version()}")
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        ends = [f"{counts[row[0], outcome]:4} {outcome}" for outcome in OUTCOMES]
-        terminalreporter.line("  ".join([*cells, *ends]))
+        cells += [f"{counts[row[0], end]:4} {end}" for end in ENDS]
+        terminalreporter.line("  ".join(cells))
 
 
-def loop(server: Server) -> str:
-    """The event loop."""
+def loop_of(server: Server) -> str:
+    """The name of its event loop."""
     return "uvloop" if server.uvloop else server.backend
 
 
 def made_of(server: Server) -> list[str]:
-    """The framework of its integration, and every distribution that its name has, each with its version."""
-    needs = [name for name in requires(f"eio-{server.integration}") or () if not name.startswith("eio-")]
-    ...
+    """The framework that its integration asks for, and whatever else its name and its loop name, with the versions."""
+    (framework,) = (name for name in requires(f"eio-{server.integration}") or () if not name.startswith("eio-"))
+    names = [re.split(r"[^\w-]", framework)[0], *server.name.split("-"), loop_of(server)]
+    found = []
+    for name in dict.fromkeys(names):
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:  # asyncio, or the name of an interface
+            continue
+    return found

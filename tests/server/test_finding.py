@@ -163,8 +163,7 @@ def refusal(mode: str | None) -> str:
         ("gevent", ["asgi"], f"'gevent' is unknown (installed: asgi); {ANY_OF_OURS}"),
         ("", ["asgi"], f"'' is unknown (installed: asgi); {ANY_OF_OURS}"),
         ("tornado", [], "'tornado' is not installed (installed: none); pip install eio-tornado"),
-        ("tornado", ["zebra", "aiohttp"], "'tornado' is not installed (installed: aiohttp, zebra); "
-         "pip install eio-tornado"),
+        ("tornado", ["zebra", "asgi"], "'tornado' is not installed (installed: asgi, zebra); pip install eio-tornado"),
     ],
 )
 def test_not_found(installed: Installed, mode: str | None, there: list[str], text: str) -> None:
@@ -222,7 +221,7 @@ def test_wheels_without_any_framework(installed: Installed) -> None:
 
 def test_a_module_that_registers_another_name(installed: Installed) -> None:
     installed.add("promised", module="eio_delivered")
-    assert refusal("promised").startswith("'promised' is installed, but cannot be used: eio_delivered does not register it")
+    assert "'promised' is installed, but cannot be used: eio_delivered does not register it" in refusal("promised")
 
 
 def test_a_frozen_program(installed: Installed, monkeypatch: pytest.MonkeyPatch) -> None:
