@@ -164,7 +164,7 @@ def minimums(session: nox.Session, integration: str) -> None:
 
 @nox.session
 def frozen(session: nox.Session) -> None:
-    """Make one executable of a program with PyInstaller, and see that it serves (``-- -k asgi`` for one integration)."""
+    """Make one executable of a program with PyInstaller, and see that it serves (``-- -k asgi`` for one)."""
     install(session, "frozen")
     session.run("pytest", "-n2", "tests/frozen", *session.posargs)
 
