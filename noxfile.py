@@ -63,6 +63,7 @@ INTEGRATIONS = [
     if "eio_server.integrations" in project.get("entry-points", {})
 ]
 each_integration = nox.parametrize("integration", INTEGRATIONS, ids=INTEGRATIONS)
+SELECTION = [f"tests/integrations/test_{name}.py" for name in ("handshake", "polling_post", "upgrade", "websocket")]
 PYTHONS = nox.project.python_versions({"project": PROJECTS["eio-core"]})
 if (_running := f"3.{sys.version_info.minor}") not in PYTHONS:  # newer than what we know
     PYTHONS.append(_running)
@@ -72,7 +73,8 @@ if (_running := f"3.{sys.version_info.minor}") not in PYTHONS:  # newer than wha
 def tests(session: nox.Session) -> None:
     """Run the tests on every Python that is installed (``-- tests/core -k probe`` some of them)."""
     install(session, "test")
-    session.run(*PYTEST, *(f"--ignore=tests/{name}" for name in ("interop", "browser", "proxy")), *session.posargs)
+    elsewhere = ("interop", "browser", "proxy", "frozen")
+    session.run(*PYTEST, *(f"--ignore=tests/{name}" for name in elsewhere), *session.posargs)
 
 
 @nox.session
@@ -150,10 +152,14 @@ def build(session: nox.Session) -> None:
     session.run("check-wheel-contents", *map(str, DIST.glob("*.whl")))
 
 
-@nox.session(requires=["build"], reuse_venv=False)
+@nox.session(python=PYTHONS, requires=["build"], reuse_venv=False)
 @each_integration
 def wheels(session: nox.Session, integration: str) -> None:
-    """Install one integration from its built wheel, see what comes with it, and run its part of the tests."""
+    """Install one integration from its built wheel, see what comes with it, and run its part of the tests.
+
+    All of it on the oldest Python. On the others, where "tests" has run all of it already, a selection shows that the
+    integration finds there what it needs.
+    """
     ours, framework = requirements(f"eio-{integration}")
     session.install(*framework)
     before = installed(session)
@@ -161,8 +167,31 @@ def wheels(session: nox.Session, integration: str) -> None:
     if (new := installed(session) - before) != set(ours):
         session.error(f"the wheels of {', '.join(ours)} bring more than {', '.join(framework)}: {', '.join(new)}")
     session.run("python", "-I", "-W", "error", "-c", f"import eio_{integration}")
+    find = f"import eio_server; assert eio_server.AsyncServer().async_mode == {integration!r}"
+    session.run("python", "-I", "-W", "error", "-c", find)
     session.install(*group("test"))
+    chosen = ["tests/integrations"] if session.python == PYTHONS[0] else SELECTION
+    session.run(*PYTEST, *chosen, *session.posargs, env={"EIO_SUITE": integration})
+
+
+@nox.session(python=PYTHONS[0], reuse_venv=False)
+@each_integration
+def minimums(session: nox.Session, integration: str) -> None:
+    """Run one integration's part of the tests with the lowest versions that are claimed, of its framework and servers.
+
+    They are the lower bounds of its pyproject.toml, and those of the dependency group "test".
+    """
+    ours, _ = requirements(f"eio-{integration}")
+    editable = [arg for name in ours for arg in ("-e", f"packages/{name}")]
+    session.install("--resolution=lowest-direct", *editable, *group("test"))
     session.run(*PYTEST, "tests/integrations", *session.posargs, env={"EIO_SUITE": integration})
+
+
+@nox.session
+def frozen(session: nox.Session) -> None:
+    """Make one executable of a program with PyInstaller, and see that it serves (``-- -k asgi`` for one)."""
+    install(session, "frozen")
+    session.run("pytest", "-n2", "tests/frozen", *session.posargs)
 
 
 @nox.session(default=False)

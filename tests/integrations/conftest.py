@@ -10,6 +10,7 @@ from functools import partial
 import pytest
 
 from .harness import Logs, Serve, serving
+from .matrix import note_servers
 from .servers import ALL, SERVERS, SUITE, Server
 
 collect_ignore = [
@@ -41,6 +42,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if others:
         items[:] = [item for item in items if item not in others]
         config.hook.pytest_deselected(items=others)
+    note_servers(items)
 
 
 def is_for_others(item: pytest.Item) -> bool:

@@ -145,7 +145,7 @@ async def test_the_bound_can_be_turned_off(serve: Serve) -> None:
         await session.post("1")
 
 
-@pytest.mark.parametrize("data", ["x" * 1000, "\u00e9" * 1000, b"x" * 1000])
+@pytest.mark.parametrize("data", ["x" * 1000, "\u00e9" * 1000, b"x" * 1000], ids=["ascii", "text", "bytes"])
 async def test_buffered_counts_length_and_a_little(serve: Serve, data: Any) -> None:
     """FD-8: bytes, or characters of text, and 64 for each packet; the type may count."""
     async with serve() as site:

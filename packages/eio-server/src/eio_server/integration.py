@@ -37,7 +37,8 @@ point group ``eio_server.integrations``, so that anybody can publish one.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Coroutine
+import sys
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol
@@ -205,28 +206,55 @@ def names() -> list[str]:
 def find(name: str | None) -> Integration:
     """The integration for an async_mode; None: the first whose wheel and framework are installed.
 
+    What its import raises is raised, but for an ImportError: that is a framework that is not there.
+
     :raises ValueError: unknown or not installed, with the way out.
     """
+    failed: dict[str, ImportError] = {}
     for candidate in names() if name is None else [name]:
-        integration = _load(candidate)
-        if integration is not None:
-            return integration
-    raise ValueError(_not_found(name))
+        try:
+            integration = _load(candidate)
+        except ImportError as error:
+            failed[candidate] = error
+        else:
+            if integration is not None:
+                return integration
+    raise ValueError(f"Invalid async_mode specified: {_problem(name, failed)}") from next(iter(failed.values()), None)
 
 
 def _load(name: str) -> Integration | None:
     if name not in _registered:
         for point in entry_points(group=GROUP, name=name):
-            try:
-                importlib.import_module(point.module)  # which registers it
-            except ImportError:  # the wheel is there, its framework is not
-                continue
+            importlib.import_module(point.module)
+            if name not in _registered:
+                raise ImportError(f"{point.module} does not register it")
     return _registered.get(name)
 
 
-def _not_found(name: str | None) -> str:
-    installed = [other for other in names() if _load(other) is not None]
-    wanted = f"{name!r}" if name is not None else "None, and no integration is installed"
-    known = f"installed: {', '.join(installed)}" if installed else "none is installed"
-    help_ = f"pip install eio-{name}" if name in ORDER else f"pip install one of {', '.join('eio-' + n for n in ORDER)}"
-    return f"Invalid async_mode specified: {wanted} ({known}); {help_}"
+def _problem(name: str | None, failed: Mapping[str, ImportError]) -> str:
+    if name is None:
+        if not failed:
+            return f"None, and no integration is installed; {_install(*ORDER)}"
+        each = [f"{mode} ({error}{_mend(mode, error)})" for mode, error in failed.items()]
+        return f"None, and no integration that is installed can be used: {', '.join(each)}"
+    installed = f"(installed: {', '.join(names()) or 'none'})"  # by name: importing them might fail too
+    if name in failed:
+        return f"{name!r} is installed, but cannot be used: {failed[name]} {installed}{_mend(name, failed[name])}"
+    if name in ORDER:
+        return f"{name!r} is not installed {installed}; {_install(name)}"
+    return f"{name!r} is unknown {installed}; {_install(*ORDER)}"
+
+
+def _install(*modes: str) -> str:
+    one = "one of " if len(modes) > 1 else ""
+    if getattr(sys, "frozen", False):  # its author has installed them, but entry points do not get into an executable
+        return f"a frozen program has to import {one}{', '.join('eio_' + mode for mode in modes)}"
+    return f"pip install {one}{', '.join('eio-' + mode for mode in modes)}"
+
+
+def _mend(mode: str, error: ImportError) -> str:
+    missing, _, part = (error.name or "").partition(".")
+    if mode not in ORDER or missing in {"", f"eio_{mode}"}:
+        return ""  # no framework, or who knows what it is called where it is installed from
+    upgrade = "" if isinstance(error, ModuleNotFoundError) and not part else "--upgrade "
+    return f"; pip install {upgrade}{missing}"
