@@ -24,6 +24,8 @@ from wsproto.connection import Connection as Frames
 from wsproto.connection import ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 
+from .servers import THREADED
+
 TIMEOUT = 8.0
 """Seconds that any answer may take: far more than one needs, so that only a missing one fails."""
 
@@ -47,7 +49,19 @@ OPEN = re.compile(
 
 
 async def settle() -> None:
-    """Let the server act upon all that was sent: loopback delivers within the send, turns of the loop do the rest."""
+    """Let the server act upon all that was sent: loopback delivers within the send, turns of the loop do the rest.
+
+    Where a thread does the I/O, the loop cannot tell when that has seen everything; but answers come in order.
+    """
+    await _turns()
+    for port in 2 * [*THREADED]:
+        connection = Connection(port)
+        await connection.request("GET", "/")
+        connection.close()
+        await _turns()
+
+
+async def _turns() -> None:
     for _ in range(100):
         await anyio.lowlevel.checkpoint()
 
@@ -219,6 +233,11 @@ class Connection:
             self.http.start_next_cycle()
         return Response(head.status_code, headers, body)
 
+    def websocket(self, response: Response, *, polite: bool = True) -> WebSocket:
+        """What the response has made of this connection."""
+        assert response.status == 101, response
+        return WebSocket(self.stream, response, self.http.trailing_data[0], polite=polite)
+
     @property
     def reusable(self) -> bool:
         return self.http.our_state is h11.IDLE and self.stream.sock.fileno() >= 0 and self.stream.silent
@@ -233,6 +252,7 @@ class Connection:
         with anyio.fail_after(TIMEOUT):
             while await self.stream.receive():
                 pass
+            self.stream.close()  # as clients do: some servers wait for it before they tell
 
     def reset(self) -> None:
         self.stream.reset()
@@ -274,12 +294,11 @@ def frame(payload: bytes, opcode: int = 1, *, head: int = 0x80, mask: bool = Tru
 class WebSocket:
     """The client's end of a WebSocket."""
 
-    def __init__(self, connection: Connection, response: Response, *, polite: bool = True) -> None:
-        assert response.status == 101, response
+    def __init__(self, stream: Any, response: Response, trailing: bytes = b"", *, polite: bool = True) -> None:
         self.response = response
-        self.stream = connection.stream
+        self.stream = stream
         self.polite = polite  # whether the server's close frame is answered
-        self.frames = Frames(ConnectionType.CLIENT, trailing_data=connection.http.trailing_data[0])
+        self.frames = Frames(ConnectionType.CLIENT, trailing_data=trailing)
         self.events = self.frames.events()
         self.sid = ""
         self.open: dict[str, Any] = {}
@@ -332,6 +351,13 @@ class WebSocket:
         """Send a close frame."""
         await self.send_raw(self.frames.send(CloseConnection(code)))
 
+    async def leave(self) -> None:
+        """Close as clients do: with a close frame, and not the TCP connection before the server does."""
+        await self.close()
+        with suppress(ClosedError):
+            while True:
+                await self.receive()
+
     def reset(self) -> None:
         self.stream.reset()
 
@@ -344,6 +370,7 @@ class WebSocket:
                     return
             while await self.stream.receive():
                 pass
+            self.stream.close()  # as clients do: some servers wait for it before they tell
 
 
 class Client:
@@ -367,7 +394,7 @@ class Client:
         """Open a WebSocket; its first message is not read."""
         connection = self.connect()
         response = await connection.request("GET", target, [*UPGRADE, *headers])
-        return WebSocket(connection, response, polite=polite)
+        return connection.websocket(response, polite=polite)
 
     async def handshake(self, headers: Headers = (), **query: str) -> Session:
         """A session on polling."""

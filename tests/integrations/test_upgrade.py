@@ -412,7 +412,7 @@ async def test_an_upgrade_changes_nothing_for_the_application(serve: Serve) -> N
         assert set(site.eio.sockets) == {session.sid}
         await websocket.send('4{"a":1}')
         await site.seen.until("message", session.sid, {"a": 1})
-        await websocket.close()
+        await websocket.leave()
         assert await site.seen.closed(session.sid) == "transport close"
         await eventually(lambda: not site.eio.sockets)
         assert_refused(await site.request("GET", url(sid=session.sid)), 1)

@@ -12,7 +12,7 @@ from h11 import LocalProtocolError
 
 from .clients import UPGRADE, Headers, WebSocket, assert_refused, frame, settle, url
 from .harness import Logs, Serve
-from .servers import Gap
+from .servers import Gap, Server
 
 pytestmark = pytest.mark.anyio
 
@@ -45,7 +45,7 @@ async def test_the_connect_handler_runs_before_the_accept(serve: Serve) -> None:
         await settle()
         assert connection.silent
         release.set()
-        websocket = WebSocket(connection, await connection.receive())
+        websocket = connection.websocket(await connection.receive())
         assert str(await websocket.receive()).startswith("0{")
 
 
@@ -218,7 +218,8 @@ async def test_compression_can_be_asked_for(serve: Serve, recwarn: pytest.Warnin
     """WS-15: where it is the server's own setting, asking for it warns once."""
     async with serve(websocket_compression=True) as site:
         websocket = await site.upgrade(url("websocket"), DEFLATE)
-        assert "permessage-deflate" in (websocket.response.get("sec-websocket-extensions") or "")
+        extensions = websocket.response.get("sec-websocket-extensions") or ""
+        assert ("permessage-deflate" in extensions) is not (Gap.NEVER_COMPRESSES in site.server.gaps)
     warned = [str(one.message) for one in recwarn if "websocket_compression" in str(one.message)]
     assert len(warned) == (Gap.COMPRESSION_IS_THE_SERVERS in site.server.gaps)
 
@@ -258,15 +259,24 @@ async def test_protocol_pings_are_answered_and_are_no_sign_of_life(serve: Serve)
         assert await site.seen.closed(websocket.sid) == "ping timeout"
 
 
+def broken(server: Server, code: int) -> tuple[int, str]:
+    """What the client and what the application see of a frame that deserves this close code."""
+    if Gap.CUTS_ON_WEBSOCKET_ERROR in server.gaps:
+        code = 1006
+    elif Gap.CLOSES_WITHOUT_CODE in server.gaps:
+        code = 1005
+    return code, "transport close" if Gap.HIDES_WEBSOCKET_ERRORS in server.gaps else "transport error"
+
+
 async def test_invalid_utf_8_is_the_frameworks_business(serve: Serve, logs: Logs) -> None:
     """WS-20: 1007 and a transport error where the framework tells, else a cut connection."""
     logs.allow(UnicodeDecodeError)  # which some frameworks log
     async with serve() as site:
         websocket = await site.websocket()
         await websocket.send_raw(frame(b"4\xff\xfe"))
-        cut = Gap.CUTS_ON_WEBSOCKET_ERROR in site.server.gaps
-        assert await websocket.closed() == (1006 if cut else 1007)
-        assert await site.seen.closed(websocket.sid) == ("transport close" if cut else "transport error")
+        code, reason = broken(site.server, 1007)
+        assert await websocket.closed() == code
+        assert await site.seen.closed(websocket.sid) == reason
 
 
 BROKEN = {
@@ -281,15 +291,15 @@ BROKEN = {
 async def test_a_protocol_error_ends_the_session(serve: Serve) -> None:
     """CL-11, WS-20: 1002 and a transport error where the framework tells, else a cut connection."""
     async with serve() as site:
-        cut = Gap.CUTS_ON_WEBSOCKET_ERROR in site.server.gaps
+        code, reason = broken(site.server, 1002)
         for name, data in BROKEN.items():
             websocket = await site.websocket()
             await websocket.send_raw(data)
             if name == "unmasked" and Gap.ACCEPTS_UNMASKED_FRAMES in site.server.gaps:
                 await site.seen.until("message", websocket.sid, "x")
             else:
-                assert await websocket.closed() == (1006 if cut else 1002)
-                assert await site.seen.closed(websocket.sid) == ("transport close" if cut else "transport error")
+                assert await websocket.closed() == code
+                assert await site.seen.closed(websocket.sid) == reason
                 assert site.seen.messages(websocket.sid) == []
 
 
@@ -306,7 +316,7 @@ async def test_messages_before_a_drop_are_delivered(serve: Serve) -> None:
     async with serve(async_handlers=False) as site:
         websocket = await site.websocket()
         await websocket.send(*(f"4{number}" for number in range(50)))
-        await websocket.close()
+        await websocket.leave()
         assert await site.seen.closed(websocket.sid) == "transport close"
         assert site.seen.messages(websocket.sid) == [str(number) for number in range(50)]
 

@@ -13,17 +13,24 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from eio_server import AsyncServer
 
-__all__ = ["Gap", "Server", "listen"]
+__all__ = ["THREADED", "Gap", "Server", "listen"]
+
+THREADED: set[int] = set()
+"""The ports of servers that do their I/O in a thread of their own, while they run."""
 
 
 class Gap(enum.Enum):
     """What a framework or server cannot do; the tests assert what happens there instead."""
 
-    CUTS_ON_WEBSOCKET_ERROR = "a broken WebSocket frame ends the connection without a close frame, like a drop"
+    CUTS_ON_WEBSOCKET_ERROR = "a broken WebSocket frame ends the connection without a close frame"
+    CLOSES_WITHOUT_CODE = "a broken WebSocket frame gets a close frame without a code"
+    HIDES_WEBSOCKET_ERRORS = "a broken WebSocket frame looks like a drop to us"
     REFUSES_BAD_HEADERS = "answers a control character in a header itself, before us"
     HIDES_FAILED_WRITES = "does not tell that a response could not be written"
     CANNOT_ABORT = "gives no way to abort a connection whose close handshake never ends"
     COMPRESSION_IS_THE_SERVERS = "permessage-deflate is an option of the server, not ours"
+    NEVER_COMPRESSES = "knows no permessage-deflate"
+    BARE_HANDSHAKE = "sends no header of ours with the 101 of a WebSocket"
     ACCEPTS_UNMASKED_FRAMES = "takes a client's frame without a mask"
     LOSES_EARLY_FRAMES = "drops what a client sends behind its WebSocket handshake, and may keep quiet about the client"
     DIES_OF_EARLY_FRAMES = "the whole server ends with an exception when a client sends behind its WebSocket handshake"
@@ -47,6 +54,8 @@ class Server:
     """asyncio or trio."""
     uvloop: bool = False
     """Whether the event loop of asyncio is uvloop's."""
+    http2: bool = False
+    """Whether it also speaks HTTP/2 to clients that begin with it, and WebSocket over that."""
     gaps: frozenset[Gap] = frozenset()
 
     def make(self, **options: Any) -> AsyncServer:

@@ -1,0 +1,79 @@
+"""daphne, on a reactor of Twisted's in the event loop that the test runs."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import warnings
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+from unittest import mock
+
+from .server import Gap, Server
+from .asgi import application
+
+__all__ = ["SERVERS"]
+
+
+@asynccontextmanager
+async def run(app: Any) -> AsyncIterator[int]:
+    with warnings.catch_warnings(action="ignore"):
+        import daphne.server
+
+    stopped = asyncio.Event()
+    with reactor(stopped) as ours, mock.patch.object(daphne.server, "reactor", ours):
+        server = daphne.server.Server(app, ["tcp:port=0:interface=127.0.0.1"], signal_handlers=False)
+        server.run()
+        ((_, port),) = server.listening_addresses
+        try:
+            yield port
+        finally:
+            server.stop()
+            await stopped.wait()
+
+
+@contextmanager
+def reactor(stopped: asyncio.Event) -> Iterator[Any]:
+    """Twisted's only reactor for a while: it does not run a loop, but lives in the one that runs."""
+    import twisted.internet
+    from twisted.internet.asyncioreactor import AsyncioSelectorReactor
+
+    class Reactor(AsyncioSelectorReactor):
+        def run(self, installSignalHandlers: bool = True) -> None:  # noqa: N803 - Twisted's name
+            self.startRunning(installSignalHandlers=installSignalHandlers)
+
+        def crash(self) -> None:
+            """Be the last step of a stop."""
+            stopped.set()
+
+        def close(self) -> None:
+            if self._timerHandle is not None:
+                self._timerHandle.cancel()
+            for reader in [*self._internalReaders]:
+                self.removeReader(reader)
+                reader.connectionLost(None)
+
+    ours = Reactor(asyncio.get_running_loop())
+    with (
+        mock.patch.dict(sys.modules, {"twisted.internet.reactor": ours}),
+        mock.patch.object(twisted.internet, "reactor", ours),
+    ):
+        try:
+            yield ours
+        finally:
+            ours.close()
+
+
+GAPS = frozenset(
+    {
+        Gap.CUTS_ON_WEBSOCKET_ERROR,
+        Gap.HIDES_WEBSOCKET_ERRORS,
+        Gap.HIDES_FAILED_WRITES,
+        Gap.CANNOT_ABORT,
+        Gap.COMPRESSION_IS_THE_SERVERS,
+        Gap.CANCELS_REQUESTS_ON_STOP,
+    }
+)
+
+SERVERS = (Server("asgi-daphne", "asgi", application, run, gaps=GAPS),)

@@ -1,0 +1,72 @@
+"""granian: HTTP and WebSocket in a thread of Rust, the application in the event loop that the test runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+
+from .server import THREADED, Gap, Server, listen
+from .asgi import announced, application, startup
+
+__all__ = ["SERVERS"]
+
+
+@asynccontextmanager
+async def run(app: Any) -> AsyncIterator[int]:
+    from granian.constants import HTTPModes, Interfaces
+    from granian.net import SocketHolder
+    from granian.server.embed import Server as Embedded
+
+    class Granian(Embedded):  # type: ignore[misc]
+        def _init_shared_socket(self) -> None:
+            """Serve on a socket that is open already."""
+            self._shd = SocketHolder(listener.detach(), uds=False, backlog=128)
+
+    listener, port = listen()
+    listener.setblocking(False)  # as tokio wants it
+    started, running = anyio.Event(), set[asyncio.Task[Any]]()
+
+    async def tracked(scope: Any, receive: Any, send: Any) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        running.add(task)
+        try:
+            await app(scope, receive, send)
+        finally:
+            running.discard(task)
+
+    server = Granian(
+        announced(tracked, started), port=port, interface=Interfaces.ASGI, http=HTTPModes.http1, log_enabled=False
+    )
+    task = asyncio.create_task(server.serve())
+    await startup(started, task)
+    THREADED.add(port)
+    try:
+        yield port
+    finally:
+        THREADED.discard(port)
+        server.stop()
+        await task
+        for left in running:  # WebSockets, to which nothing will ever be received: the process would end here
+            left.cancel()
+
+
+GAPS = frozenset(
+    {
+        Gap.CLOSES_WITHOUT_CODE,
+        Gap.HIDES_WEBSOCKET_ERRORS,
+        Gap.REFUSES_BAD_HEADERS,
+        Gap.HIDES_FAILED_WRITES,
+        Gap.CANNOT_ABORT,
+        Gap.COMPRESSION_IS_THE_SERVERS,
+        Gap.NEVER_COMPRESSES,
+        Gap.BARE_HANDSHAKE,
+        Gap.STOPS_AFTER_REQUESTS,
+    }
+)
+
+SERVERS = (Server("asgi-granian", "asgi", application, run, gaps=GAPS),)
