@@ -17,13 +17,15 @@ __all__ = ["SERVERS"]
 
 
 @asynccontextmanager
-async def run(app: Any) -> AsyncIterator[int]:
+async def run(app: Any, *, root_path: str = "") -> AsyncIterator[int]:
     with warnings.catch_warnings(action="ignore"):
         import daphne.server
 
     stopped = asyncio.Event()
     with reactor(stopped) as ours, mock.patch.object(daphne.server, "reactor", ours):
-        server = daphne.server.Server(app, ["tcp:port=0:interface=127.0.0.1"], signal_handlers=False)
+        server = daphne.server.Server(
+            app, ["tcp:port=0:interface=127.0.0.1"], signal_handlers=False, root_path=root_path
+        )
         server.run()
         ((_, port),) = server.listening_addresses
         try:
@@ -72,6 +74,7 @@ GAPS = frozenset(
         Gap.HIDES_FAILED_WRITES,
         Gap.CANNOT_ABORT,
         Gap.COMPRESSION_IS_THE_SERVERS,
+        Gap.NO_LIFESPAN,
         Gap.CANCELS_REQUESTS_ON_STOP,
     }
 )

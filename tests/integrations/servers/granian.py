@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
+from unittest import mock
 
 import anyio
 
@@ -16,7 +17,7 @@ __all__ = ["SERVERS"]
 
 
 @asynccontextmanager
-async def run(app: Any) -> AsyncIterator[int]:
+async def run(app: Any, *, root_path: str = "") -> AsyncIterator[int]:
     from granian.constants import HTTPModes, Interfaces
     from granian.net import SocketHolder
     from granian.server.embed import Server as Embedded
@@ -35,13 +36,18 @@ async def run(app: Any) -> AsyncIterator[int]:
         assert task is not None
         running.add(task)
         try:
-            await app(scope, receive, send)
+            with suppress(asyncio.CancelledError):
+                await app(scope, receive, send)
         finally:
             running.discard(task)
 
-    server = Granian(
-        announced(tracked, started), port=port, interface=Interfaces.ASGI, http=HTTPModes.http1, log_enabled=False
-    )
+    with mock.patch("granian.server.common.configure_logging"):  # it closes all handlers that there are
+        server = Granian(
+            announced(tracked, started),
+            interface=Interfaces.ASGI,
+            http=HTTPModes.http1,
+            url_path_prefix=root_path or None,
+        )
     task = asyncio.create_task(server.serve())
     await startup(started, task)
     THREADED.add(port)
@@ -65,6 +71,7 @@ GAPS = frozenset(
         Gap.COMPRESSION_IS_THE_SERVERS,
         Gap.NEVER_COMPRESSES,
         Gap.BARE_HANDSHAKE,
+        Gap.ACCEPTS_FOR_NOBODY,
         Gap.STOPS_AFTER_REQUESTS,
     }
 )

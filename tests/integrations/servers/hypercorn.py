@@ -18,10 +18,10 @@ __all__ = ["SERVERS"]
 
 
 @asynccontextmanager
-async def run_hypercorn(app: Any) -> AsyncIterator[int]:
+async def run_hypercorn(app: Any, *, root_path: str = "") -> AsyncIterator[int]:
     from hypercorn.asyncio import serve
 
-    config, port = hypercorn_config()
+    config, port = hypercorn_config(root_path)
     started, stop = anyio.Event(), asyncio.Event()
     task = asyncio.create_task(serve(announced(app, started), config, shutdown_trigger=stop.wait))
     await startup(started, task)
@@ -33,10 +33,10 @@ async def run_hypercorn(app: Any) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def run_hypercorn_trio(app: Any) -> AsyncIterator[int]:
+async def run_hypercorn_trio(app: Any, *, root_path: str = "") -> AsyncIterator[int]:
     from hypercorn.trio import serve
 
-    config, port = hypercorn_config()
+    config, port = hypercorn_config(root_path)
     started, stop = anyio.Event(), anyio.Event()
 
     async def run() -> None:
@@ -51,11 +51,12 @@ async def run_hypercorn_trio(app: Any) -> AsyncIterator[int]:
             stop.set()
 
 
-def hypercorn_config() -> tuple[Any, int]:
+def hypercorn_config(root_path: str) -> tuple[Any, int]:
     from hypercorn.config import Config
 
     listener, port = listen()
     config = Config()
+    config.root_path = root_path
     config.bind = [f"fd://{listener.detach()}"]
     config.errorlog = logging.getLogger("hypercorn.error")
     config.graceful_timeout = 1.0

@@ -31,14 +31,16 @@ class Gap(enum.Enum):
     COMPRESSION_IS_THE_SERVERS = "permessage-deflate is an option of the server, not ours"
     NEVER_COMPRESSES = "knows no permessage-deflate"
     BARE_HANDSHAKE = "sends no header of ours with the 101 of a WebSocket"
+    ACCEPTS_FOR_NOBODY = "a client that left during its WebSocket handshake has left the WebSocket"
     ACCEPTS_UNMASKED_FRAMES = "takes a client's frame without a mask"
     LOSES_EARLY_FRAMES = "drops what a client sends behind its WebSocket handshake, and may keep quiet about the client"
     DIES_OF_EARLY_FRAMES = "the whole server ends with an exception when a client sends behind its WebSocket handshake"
     STOPS_AFTER_REQUESTS = "a stop reaches us only after all requests have ended"
+    NO_LIFESPAN = "tells an application neither of its start nor of its stop"
     CANCELS_REQUESTS_ON_STOP = "a stop cancels requests after a while: a parked poll gets a 500"
 
 
-Run = Callable[[Any], AbstractAsyncContextManager[int]]
+Run = Callable[..., AbstractAsyncContextManager[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Server:
     application: Callable[..., Any]
     """The smallest application of the framework that serves an AsyncServer; options of attach() or ASGIApp."""
     run: Run
+    """Serves the application; ASGI: ``root_path`` is an option."""
     backend: str = "asyncio"
     """asyncio or trio."""
     uvloop: bool = False

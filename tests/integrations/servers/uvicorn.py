@@ -18,7 +18,7 @@ __all__ = ["SERVERS"]
 
 
 @asynccontextmanager
-async def run(app: Any, *, http: str = "h11", ws: str) -> AsyncIterator[int]:
+async def run(app: Any, *, http: str = "h11", ws: str, root_path: str = "") -> AsyncIterator[int]:
     import uvicorn
 
     class Uvicorn(uvicorn.Server):
@@ -36,6 +36,7 @@ async def run(app: Any, *, http: str = "h11", ws: str) -> AsyncIterator[int]:
         announced(app, started),
         http=http,
         ws=ws,
+        root_path=root_path,
         lifespan="on",
         log_config=None,
         access_log=False,
@@ -54,12 +55,12 @@ async def run(app: Any, *, http: str = "h11", ws: str) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def run_legacy(app: Any) -> AsyncIterator[int]:
+async def run_legacy(app: Any, **options: Any) -> AsyncIterator[int]:
     """On the older half of websockets, which is deprecated, and says so also at each handshake."""
     with warnings.catch_warnings():
         for module in (r"websockets\.legacy", r"uvicorn\.protocols\.websockets"):
             warnings.filterwarnings("ignore", category=Warning, module=module)
-        async with run(app, ws="websockets") as port:
+        async with run(app, ws="websockets", **options) as port:
             yield port
 
 
