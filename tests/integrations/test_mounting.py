@@ -7,14 +7,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from eio_server import AsyncServer
 from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
-
-from eio_asgi import AsyncServer
 
 from .clients import UPGRADE, Client, Session, settle, url
 from .harness import Seen, Serve

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from importlib import import_module
 from typing import Any
 from unittest import mock
 
 import anyio
 
-from .server import THREADED, Gap, Server, listen
 from .asgi import announced, application, startup
+from .server import THREADED, Gap, Server, listen
 
 __all__ = ["SERVERS"]
 
@@ -19,13 +21,13 @@ __all__ = ["SERVERS"]
 @asynccontextmanager
 async def run(app: Any, *, root_path: str = "") -> AsyncIterator[int]:
     from granian.constants import HTTPModes, Interfaces
-    from granian.net import SocketHolder
     from granian.server.embed import Server as Embedded
 
-    class Granian(Embedded):  # type: ignore[misc]
+    class Granian(Embedded):
         def _init_shared_socket(self) -> None:
             """Serve on a socket that is open already."""
-            self._shd = SocketHolder(listener.detach(), uds=False, backlog=128)
+            holder: Any = import_module("granian.net").SocketHolder  # its annotations lag behind
+            self._shd = holder(listener.detach(), uds=False, backlog=128)
 
     listener, port = listen()
     listener.setblocking(False)  # as tokio wants it
@@ -41,6 +43,7 @@ async def run(app: Any, *, root_path: str = "") -> AsyncIterator[int]:
         finally:
             running.discard(task)
 
+    logging.getLogger("_granian").setLevel(logging.ERROR)  # it warns that an embedded server is an experiment
     with mock.patch("granian.server.common.configure_logging"):  # it closes all handlers that there are
         server = Granian(
             announced(tracked, started),
@@ -55,7 +58,7 @@ async def run(app: Any, *, root_path: str = "") -> AsyncIterator[int]:
         yield port
     finally:
         THREADED.discard(port)
-        server.stop()
+        server.signal_handler_interrupt()  # type: ignore[no-untyped-call]
         await task
         for left in running:  # WebSockets, to which nothing will ever be received: the process would end here
             left.cancel()

@@ -11,8 +11,8 @@ from typing import Any
 
 import anyio
 
-from .server import Gap, Server, listen
 from .asgi import announced, application, startup
+from .server import Gap, Server, listen
 
 __all__ = ["SERVERS"]
 
