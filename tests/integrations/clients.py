@@ -83,7 +83,13 @@ CODES = {
 
 
 def assert_refused(response: Response, code: int, *, status: int = 400, message: str | None = None) -> None:
-    """A refusal, exactly: its status, its JSON body byte by byte, and the headers of every refusal (ER-1, ER-2)."""
+    """A refusal, exactly: its status, its JSON body byte by byte, and the headers of every refusal (ER-1, ER-2).
+
+    Where the server keeps the reason of refused WebSockets to itself, it is the 403 that it sends instead (ER-4).
+    """
+    if response.without_reason:
+        assert (response.status, response.body) == (403, b"")
+        return
     body = f'{{"code":{code},"message":"{message or CODES[code]}"}}'
     assert (response.status, response.body) == (status, body.encode())
     assert response.get("content-type") == "application/json"
@@ -161,6 +167,8 @@ class Response:
     status: int
     headers: list[tuple[str, str]]
     body: bytes
+    without_reason: bool = False
+    """It refuses a WebSocket, for a reason that the server keeps to itself (a Gap of it)."""
 
     def all(self, name: str) -> list[str]:
         return [value for key, value in self.headers if key == name]
@@ -182,7 +190,9 @@ class Response:
 class Connection:
     """One HTTP/1.1 connection, kept alive while both sides allow it."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, reasons: bool = True) -> None:
+        self.reasons = reasons  # whether the server tells why it refuses a WebSocket
+        self.websocket_asked = False
         self.stream = Stream(port)
         self.host = f"127.0.0.1:{port}"
         self.http = h11.Connection(h11.CLIENT, max_incomplete_event_size=2**20)
@@ -197,6 +207,7 @@ class Connection:
         """Send a request; with ``end=False`` more of its body may follow by send_body()."""
         names = {name.lower() for name, _ in headers}
         headers = list(headers)
+        self.websocket_asked = "upgrade" in names
         if "host" not in names:
             headers.insert(0, ("Host", self.host))
         if not names & {"content-length", "transfer-encoding"} and (body or method == "POST"):
@@ -231,7 +242,8 @@ class Connection:
                 assert isinstance(event, h11.EndOfMessage)
         if self.http.our_state is h11.DONE and self.http.their_state is h11.DONE:
             self.http.start_next_cycle()
-        return Response(head.status_code, headers, body)
+        refused = self.websocket_asked and head.status_code >= 400
+        return Response(head.status_code, headers, body, without_reason=refused and not self.reasons)
 
     def websocket(self, response: Response, *, polite: bool = True) -> WebSocket:
         """What the response has made of this connection."""
@@ -376,13 +388,16 @@ class WebSocket:
 class Client:
     """Opens connections to one server, and closes what is left of them at the end."""
 
+    reasons = True
+    """Whether the server tells why it refuses a WebSocket."""
+
     def __init__(self, port: int) -> None:
         self.port = port
         self.host = f"127.0.0.1:{port}"
         self.connections: list[Connection] = []
 
     def connect(self) -> Connection:
-        connection = Connection(self.port)
+        connection = Connection(self.port, reasons=self.reasons)
         self.connections.append(connection)
         return connection
 

@@ -236,7 +236,9 @@ async def test_a_body_that_is_being_read_is_refused_when_the_session_closes(serv
         await settle()
         await site.eio.disconnect(session.sid)
         assert (await poll.receive()).body == b"1"
-        assert_refused(await connection.receive(), 3)
+        if Gap.WAITS_FOR_BODIES in site.server.gaps:
+            await connection.send_body(b"x" * 95, end=True)
+        assert_refused(await connection.receive(), 1 if Gap.WAITS_FOR_BODIES in site.server.gaps else 3)
         assert await site.seen.closed(session.sid) == "server disconnect"
         assert site.seen.messages(session.sid) == []
 
@@ -323,7 +325,8 @@ async def test_a_rejected_client_has_no_events(serve: Serve) -> None:
         connection: Connection | WebSocket
         for target, headers in ((url(), ()), (url("websocket"), UPGRADE)):
             connection = site.connect()
-            assert (await connection.request("GET", target, headers)).status == 401
+            response = await connection.request("GET", target, headers)
+            assert response.status == (403 if response.without_reason else 401)
             connection.reset()
         await settle()
         assert site.seen.events == []

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from . import aiohttp, granian, hypercorn, tornado, uvicorn
+from . import aiohttp, daphne, granian, hypercorn, tornado, uvicorn
 from .server import THREADED, Gap, Server, listen
 
 __all__ = ["ALL", "SERVERS", "THREADED", "Gap", "Server", "listen"]
@@ -19,6 +19,7 @@ ALL = (
     *uvicorn.SERVERS,
     *hypercorn.SERVERS,
     *granian.SERVERS,
+    *daphne.SERVERS,
     *tornado.SERVERS,
 )
 
