@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from importlib import import_module
 from typing import Any
 from unittest import mock
 
@@ -19,13 +20,11 @@ __all__ = ["SERVERS"]
 @asynccontextmanager
 async def run(app: Any, *, root_path: str = "") -> AsyncIterator[int]:
     with warnings.catch_warnings(action="ignore"):
-        import daphne.server
+        daphne: Any = import_module("daphne.server")
 
     stopped = asyncio.Event()
-    with reactor(stopped) as ours, mock.patch.object(daphne.server, "reactor", ours):
-        server = daphne.server.Server(
-            app, ["tcp:port=0:interface=127.0.0.1"], signal_handlers=False, root_path=root_path
-        )
+    with reactor(stopped) as ours, mock.patch.object(daphne, "reactor", ours):
+        server = daphne.Server(app, ["tcp:port=0:interface=127.0.0.1"], signal_handlers=False, root_path=root_path)
         server.run()
         ((_, port),) = server.listening_addresses
         try:
@@ -39,7 +38,6 @@ async def run(app: Any, *, root_path: str = "") -> AsyncIterator[int]:
 def reactor(stopped: asyncio.Event) -> Iterator[Any]:
     """Twisted's only reactor for a while: it does not run a loop, but lives in the one that runs."""
     import twisted.internet
-    import txaio
     from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 
     class Reactor(AsyncioSelectorReactor):
@@ -54,14 +52,14 @@ def reactor(stopped: asyncio.Event) -> Iterator[Any]:
             if self._timerHandle is not None:
                 self._timerHandle.cancel()
             for reader in [*self._internalReaders]:
-                self.removeReader(reader)
+                self.removeReader(reader)  # type: ignore[no-untyped-call]
                 reader.connectionLost(None)
 
     ours = Reactor(asyncio.get_running_loop())
     with (
         mock.patch.dict(sys.modules, {"twisted.internet.reactor": ours}),
         mock.patch.object(twisted.internet, "reactor", ours),
-        mock.patch.object(txaio.config, "loop", ours),
+        mock.patch("txaio.config.loop", ours),
     ):
         try:
             yield ours
