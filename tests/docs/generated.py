@@ -70,7 +70,7 @@ NOTES = {
     "timeouts of its own.",
     Gap.COMPRESSION_IS_THE_SERVERS: "`websocket_compression=True` warns once. Use the option of the server.",
     Gap.NEVER_COMPRESSES: "`websocket_compression=True` warns once.",
-    Gap.DROPS_HEADERS_OF_THE_101: "The CORS headers are missing there; a browser asks for none on a WebSocket.",
+    Gap.BARE_HANDSHAKE: "The CORS headers are missing there; a browser asks for none on a WebSocket.",
     Gap.ACCEPTS_UNMASKED_FRAMES: "RFC 6455 wants such a connection closed. No browser sends one.",
     Gap.LOSES_EARLY_FRAMES: "No client sends before it has its answer. If one did, its session would end at the ping "
     "timeout at the latest.",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import anyio
 
 from .clients import TIMEOUT, Client, settle
+from .servers import Gap
 
 if TYPE_CHECKING:
     from eio_server import AsyncServer
@@ -109,8 +110,13 @@ class Site(Client):
         self.server = server
         self.eio = eio
         self.polling = polling
+        self.reasons = Gap.REFUSES_WITHOUT_A_REASON not in server.gaps
         self.seen = Seen()
         self.seen.register(eio)
+
+    def code(self, code: int) -> int:
+        """What arrives of a close code of ours (WS-22)."""
+        return 1000 if Gap.KNOWS_ONE_CLOSE_CODE in self.server.gaps else code
 
     async def check(self) -> None:
         """The sessions that are open are those that ``sockets`` shows, and a fresh client is served."""

@@ -10,8 +10,9 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from .clients import UPGRADE, assert_refused, url
+from .clients import UPGRADE, assert_refused, settle, url
 from .harness import Logs, Serve
+from .servers import Gap
 
 pytestmark = pytest.mark.anyio
 
@@ -48,7 +49,7 @@ async def test_a_websocket_is_refused_before_the_101(serve: Serve) -> None:
             connection = site.connect()
             response = await connection.request("GET", target, UPGRADE)
             assert_refused(response, code)
-            assert response.get("connection") == "close"
+            assert response.without_reason or "close" in (response.get("connection") or "").split(", ")
             await connection.ended()
             assert not site.seen.events
 
@@ -60,9 +61,12 @@ async def test_a_rejected_websocket_gets_the_real_status(serve: Serve) -> None:
         site.eio.on("connect", lambda sid, environ: {"reason": "later"})
         connection = site.connect()
         response = await connection.request("GET", url("websocket"), UPGRADE)
-        assert (response.status, response.json()) == (401, {"reason": "later"})
-        assert response.get("content-type") == "application/json"
-        assert response.get("connection") == "close"
+        if response.without_reason:
+            assert (response.status, response.body) == (403, b"")
+        else:
+            assert (response.status, response.json()) == (401, {"reason": "later"})
+            assert response.get("content-type") == "application/json"
+            assert "close" in (response.get("connection") or "").split(", ")
         await connection.ended()
 
 
@@ -95,6 +99,10 @@ async def test_a_body_that_is_too_large_gets_an_empty_413(serve: Serve) -> None:
         session = await site.handshake()
         connection = site.connect()
         await connection.send("POST", session.url, [("Transfer-Encoding", "chunked")], b"4" + b"x" * 1500, end=False)
+        if Gap.WAITS_FOR_BODIES in site.server.gaps:
+            await settle()
+            assert connection.silent
+            await connection.send_body(b"", end=True)
         response = await connection.receive()
         assert (response.status, response.body) == (413, b"")
         assert response.get("content-length") == "0"
@@ -135,11 +143,14 @@ async def test_the_connect_handler_rejects_with_what_it_returns(serve: Serve) ->
         for transport, (verdict, body) in product(("polling", "websocket"), VERDICTS):
             site.eio.on("connect", lambda sid, environ, verdict=verdict: verdict)
             response = await site.request("GET", url(transport), UPGRADE if transport == "websocket" else ())
-            assert (response.status, response.json()) == (401, body)
-            assert response.get("content-type") == "application/json"
-            assert response.get("cache-control") == "no-store"
-            if isinstance(body, str):
-                assert response.body == f'"{body}"'.encode()
+            if response.without_reason:
+                assert (response.status, response.body) == (403, b"")
+            else:
+                assert (response.status, response.json()) == (401, body)
+                assert response.get("content-type") == "application/json"
+                assert response.get("cache-control") == "no-store"
+                if isinstance(body, str):
+                    assert response.body == f'"{body}"'.encode()
             assert len(site.eio.sockets) == 0
             assert site.seen.events == []
 

@@ -40,7 +40,6 @@ async def run(app: Any, pem: Path | None = None) -> AsyncIterator[int]:
 GAPS = frozenset({Gap.REFUSES_BAD_HEADERS, Gap.ACCEPTS_UNMASKED_FRAMES})
 
 SERVERS = (
-    Server(
-        "aiohttp", "aiohttp", application, run, gaps=frozenset({Gap.REFUSES_BAD_HEADERS, Gap.ACCEPTS_UNMASKED_FRAMES})
-    ),
+    Server("aiohttp", "aiohttp", application, run, gaps=GAPS),
+    Server("aiohttp-uvloop", "aiohttp", application, run, uvloop=True, gaps=GAPS),
 )

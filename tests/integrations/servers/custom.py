@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from .server import Server, listen
+from .server import Server, listen, tls
 
 if TYPE_CHECKING:
     from eio_server import AsyncServer
@@ -29,10 +30,10 @@ def application(eio: AsyncServer) -> Any:
 
 
 @asynccontextmanager
-async def run(app: Any) -> AsyncIterator[int]:
+async def run(app: Any, pem: Path | None = None) -> AsyncIterator[int]:
     listener, port = listen()
     stop = asyncio.Event()
-    serving = asyncio.create_task(app.serve(stop, sock=listener))
+    serving = asyncio.create_task(app.serve(stop, sock=listener, ssl=tls(pem)))
     try:
         yield port
     finally:

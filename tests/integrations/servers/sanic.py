@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from .server import Gap, Server, listen
+from .server import Gap, Server, listen, tls
 
 if TYPE_CHECKING:
     from eio_server import AsyncServer
@@ -33,9 +34,9 @@ def application(eio: AsyncServer, **options: Any) -> Any:
 
 
 @asynccontextmanager
-async def run(app: Any) -> AsyncIterator[int]:
+async def run(app: Any, pem: Path | None = None) -> AsyncIterator[int]:
     listener, port = listen()
-    server = await app.create_server(sock=listener, return_asyncio_server=True, access_log=False)
+    server = await app.create_server(sock=listener, ssl=tls(pem), return_asyncio_server=True, access_log=False)
     await server.startup()
     await server.before_start()
     await server.after_start()
@@ -52,7 +53,7 @@ async def run(app: Any) -> AsyncIterator[int]:
         type(app).unregister_app(app)
 
 
-GAPS = frozenset({Gap.DROPS_HEADERS_OF_THE_101, Gap.NEVER_COMPRESSES})
+GAPS = frozenset({Gap.BARE_HANDSHAKE, Gap.NEVER_COMPRESSES})
 
 SERVERS = (
     Server("sanic", "sanic", application, run, gaps=GAPS),

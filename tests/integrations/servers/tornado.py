@@ -42,6 +42,13 @@ async def run(app: Any, pem: Path | None = None) -> AsyncIterator[int]:
         await server.close_all_connections()
 
 
-GAPS = frozenset({Gap.CUTS_ON_WEBSOCKET_ERROR, Gap.REFUSES_BAD_HEADERS, Gap.ACCEPTS_UNMASKED_FRAMES})
+GAPS = frozenset(
+    {
+        Gap.CUTS_ON_WEBSOCKET_ERROR,
+        Gap.HIDES_WEBSOCKET_ERRORS,
+        Gap.REFUSES_BAD_HEADERS,
+        Gap.ACCEPTS_UNMASKED_FRAMES,
+    }
+)
 
 SERVERS = (Server("tornado", "tornado", application, run, gaps=GAPS),)
