@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
-from pathlib import Path
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .server import Gap, Server, listen, tls

@@ -100,6 +100,4 @@ class Deadlines(Generic[Owner]):
 
     def _fronts(self) -> list[tuple[float, Due, float]]:
         """The first of each queue, as (when, kind, delay)."""
-        return [
-            (queue[next(iter(queue))], kind, delay) for kind in Due for delay, queue in self._queues[kind].items()
-        ]
+        return [(queue[next(iter(queue))], kind, delay) for kind in Due for delay, queue in self._queues[kind].items()]

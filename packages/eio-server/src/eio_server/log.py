@@ -70,6 +70,4 @@ class Notices:
                 expected=expected,
             )
         else:
-            self.tell(
-                kind, "refused %r: %s %r", request.method[:20], refusal.message, dict(context), expected=expected
-            )
+            self.tell(kind, "refused %r: %s %r", request.method[:20], refusal.message, dict(context), expected=expected)
