@@ -1,4 +1,4 @@
-"""What clients leave behind: nothing, and no cycle either, so that it is freed at once and not some collection later."""
+"""What clients leave behind: no cycle, so that all of it is freed at once and not some collection later."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from .clients import UPGRADE, settle, url
@@ -33,7 +34,7 @@ def ours() -> Counter[str]:
 async def all_kinds(site: Site) -> None:
     """Requests that are answered and refused, and WebSockets that end in all ways.
 
-    None that breaks: what failed then is an exception, which some frameworks keep in a cycle, and all that it met with it.
+    None that breaks: frameworks keep the exception of that in a cycle, and what it passed through with it.
     """
     session = await site.handshake()
     await session.post("4polling")
@@ -68,7 +69,7 @@ async def test_what_has_ended_is_freed_by_reference_counting(serve: Serve) -> No
     async with serve() as site:
 
         async def connect(sid: str, environ: dict[str, Any]) -> None:
-            await anyio.sleep(0)  # so that its client is watched
+            await anyio.lowlevel.checkpoint()  # so that its client is watched
             site.seen.connect(sid, environ)
             site.seen.environs.clear()
 

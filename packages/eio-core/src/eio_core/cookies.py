@@ -28,7 +28,7 @@ def check_cookie(name: str, attributes: Mapping[str, object]) -> None:
         if isinstance(value, str):
             _check_value(key, value)
         elif not isinstance(value, bool) and not callable(value):
-            raise ValueError(f"cookie attribute {key} is a string, a boolean, or a callable that makes one, not {value!r}")
+            raise ValueError(f"cookie attribute {key} is a string, a boolean or a callable, not {value!r}")  # noqa: TRY004
 
 
 def set_cookie(name: str, value: str, attributes: Mapping[str, str | bool]) -> tuple[str, str]:
