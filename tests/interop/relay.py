@@ -41,6 +41,7 @@ class Relay:
 @asynccontextmanager
 async def relay(server_port: int) -> AsyncIterator[Relay]:
     """Relay connections to ``server_port`` until the block ends."""
+
     async def connection(client: ByteStream) -> None:
         async with (
             client,

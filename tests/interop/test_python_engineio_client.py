@@ -174,9 +174,7 @@ async def test_message_is_too_large(serve: Serve, client_type: type[Client], tra
 @pytest.mark.parametrize(
     ("answer", "body"), [(False, "Unauthorized"), ({"why": "closed"}, {"why": "closed"})], ids=["false", "value"]
 )
-async def test_application_refuses(
-    serve: Serve, client_type: type[Client], answer: object, body: object
-) -> None:
+async def test_application_refuses(serve: Serve, client_type: type[Client], answer: object, body: object) -> None:
     """ER-10, AP-4, CD-18: the connect handler says no: 401, and its answer reaches the client's application."""
     async with serve() as site:
         site.eio.on("connect", lambda sid, environ: answer)
