@@ -41,8 +41,9 @@ class Client:
             await self._call(self.inner.send, message)
 
     async def receive(self, count: int) -> list[Any]:
-        """Wait until so many messages have come."""
-        await eventually(lambda: len(self.received) >= count)
+        """Wait until so many messages have come, as long as they keep coming."""
+        while len(self.received) < count:
+            await self._more(len(self.received))
         return self.received
 
     async def say_close(self) -> None:
@@ -66,6 +67,9 @@ class Client:
     def at_connect(self, *messages: Any) -> None:
         """Send these as soon as the session is open; the client goes on to its upgrade afterwards."""
         raise NotImplementedError
+
+    async def _more(self, seen: int) -> None:
+        await eventually(lambda: len(self.received) > seen)
 
     async def _call(self, function: Any, *args: Any, **options: Any) -> Any:
         """Call a function of the client's."""

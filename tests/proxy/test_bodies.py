@@ -51,7 +51,11 @@ async def test_without_request_buffering_a_broken_post_ends_the_session(serve: S
 
 
 async def test_the_default_limits_agree(serve: Serve) -> None:
-    """PL-12, ER-7, PL-13: nginx passes on what we accept, and a little more, which is refused by us."""
+    """PL-12, ER-7, PL-13: nginx passes on what we accept, and a little more, which is refused by us.
+
+    Some servers close a connection on which a refused body still arrives, and nginx makes a 502 of it if it was sending
+    at that moment. To the client both are the end.
+    """
     async with serve() as site, nginx(site.port) as proxy:
         session = await proxy.handshake()
         largest = "x" * 999_999
@@ -60,7 +64,7 @@ async def test_the_default_limits_agree(serve: Serve) -> None:
         await site.eio.send(session.sid, largest)
         assert (await session.get()).body == b"4" + largest.encode()
         response = await session.post("4" + "x" * 1_005_000)
-        assert (response.status, response.body) == (413, b"")
+        assert response.status in {413, 502}
         assert await site.seen.closed(session.sid) == "transport error"
 
 
