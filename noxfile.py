@@ -73,7 +73,8 @@ if (_running := f"3.{sys.version_info.minor}") not in PYTHONS:  # newer than wha
 def tests(session: nox.Session) -> None:
     """Run the tests on every Python that is installed (``-- tests/core -k probe`` some of them)."""
     install(session, "test")
-    session.run(*PYTEST, "--ignore=tests/interop", "--ignore=tests/frozen", *session.posargs)
+    elsewhere = ("interop", "browser", "proxy", "frozen")
+    session.run(*PYTEST, *(f"--ignore=tests/{name}" for name in elsewhere), *session.posargs)
 
 
 @nox.session
@@ -109,11 +110,35 @@ def coverage(session: nox.Session) -> None:
 def interop(session: nox.Session) -> None:
     """Run the tests against clients that were written elsewhere, in Node.js and in Python."""
     install(session, "interop")
-    if not node_is_here():
-        session.install(*group("node"))
-    with session.chdir("tests/interop"):
-        session.run("npm", "ci", external=True)
+    install_client(session)
     session.run(*PYTEST, "tests/interop", *session.posargs)
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """Run the tests in a real browser, Chromium (``-- --servers all``: against every server, not just two)."""
+    if chromium() is None:
+        install_from_debian(session, "chromium", "put Chromium on PATH or name it in EIO_CHROMIUM")
+    install(session, "browser")
+    # Not as many at a time as elsewhere: each starts a browser.
+    session.run("pytest", "-n2", "tests/browser", *session.posargs, env={"EIO_CHROMIUM": chromium()})
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation into .nox/docs-html/; a warning is an error."""
+    install(session, "docs")
+    session.run("sphinx-build", "-W", "--keep-going", "--fresh-env", "docs", str(ROOT / ".nox" / "docs-html"))
+
+
+@nox.session
+def proxy(session: nox.Session) -> None:
+    """Run the tests behind nginx (``-- --every-server`` those of every server)."""
+    if not nginx_is_here():
+        install_from_debian(session, "nginx", "put nginx on PATH")
+    install(session, "interop")
+    install_client(session)
+    session.run(*PYTEST, "tests/proxy", *session.posargs)
 
 
 @nox.session(default=False)
@@ -170,6 +195,16 @@ def frozen(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure what eio costs over each bare framework (``-- --quick``: one of them, in a minute; ``-- --help``)."""
+    install(session, "bench")
+    if node_is_here():
+        with session.chdir("benchmarks/node"):
+            session.run("npm", "ci", "--silent", external=True)
+    session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session(default=False)
 def demo(session: nox.Session) -> None:
     """Run the demo on http://127.0.0.1:8000/ until Ctrl-C (``-- asgi``: another integration; ``--port 8001``)."""
     options = list(session.posargs)
@@ -197,6 +232,16 @@ def install(session: nox.Session, *groups: str, packages: Iterable[str] = PROJEC
     session.install(*(arg for name in packages for arg in ("-e", f"packages/{name}")), *group(*groups))
 
 
+def install_from_debian(session: nox.Session, package: str, otherwise: str) -> None:
+    """Install a program that no Python package brings, where that can be done."""
+    if shutil.which("apt-get") is None or os.geteuid() != 0:
+        session.error(f"{package} is missing: {otherwise} (on Debian: apt-get install {package})")
+    apt = ("apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300")
+    env = {"DEBIAN_FRONTEND": "noninteractive"}
+    session.run(*apt, "update", external=True, env=env)
+    session.run(*apt, "install", "--yes", "--no-install-recommends", package, external=True, env=env)
+
+
 def group(*names: str) -> tuple[str, ...]:
     """The requirements of dependency groups."""
     return nox.project.dependency_groups(PYPROJECT, *names)
@@ -215,6 +260,19 @@ def installed(session: nox.Session) -> set[str]:
     return set(str(session.run("python", "-I", "-c", code, silent=True)).split())
 
 
+def install_client(session: nox.Session) -> None:
+    """Install the official client, and a Node.js where the machine has none."""
+    if not node_is_here():
+        session.install(*group("node"))
+    with session.chdir("tests/interop"):
+        session.run("npm", "ci", external=True)
+
+
+def nginx_is_here() -> bool:
+    """Whether the machine has nginx: Debian puts it where only root's PATH leads."""
+    return shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is not None
+
+
 def node_is_here() -> bool:
     """Whether the machine has npm and a Node.js that is new enough."""
     node = shutil.which("node")
@@ -223,3 +281,9 @@ def node_is_here() -> bool:
     answer = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
     major = re.match(r"v(\d+)", answer)
     return major is not None and int(major[1]) >= 18
+
+
+def chromium() -> str | None:
+    """The path of the browser."""
+    names = [os.environ.get("EIO_CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]
+    return next((path for name in names if name and (path := shutil.which(name))), None)

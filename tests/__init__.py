@@ -3,4 +3,6 @@
 import pytest
 
 # Before anybody imports them: their asserts explain themselves then as those of the tests do.
-pytest.register_assert_rewrite("tests.integrations.clients", "tests.integrations.harness")
+pytest.register_assert_rewrite(
+    "tests.integrations.clients", "tests.integrations.harness", "tests.interop.exchange", "tests.proxy.nginx"
+)

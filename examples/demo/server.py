@@ -1,7 +1,8 @@
 """The demo: an echo server, and a page that shows what becomes of a session.
 
-``python examples/demo/server.py`` serves it with aiohttp on http://127.0.0.1:8000/, ``server.py asgi`` with uvicorn.
-Engine.IO is in ``echo``; the functions below it put it, and the page, under each of the two frameworks.
+``python examples/demo/server.py`` serves it with aiohttp on http://127.0.0.1:8000/, ``server.py asgi`` with uvicorn,
+``server.py tornado`` and ``server.py sanic`` with these. Engine.IO is in ``echo``; the functions below it put it, and
+the page, under each of the frameworks.
 """
 
 # ruff: noqa: PLC0415 (each integration's imports stand in its function: only one of them needs to be installed)
@@ -9,10 +10,12 @@ Engine.IO is in ``echo``; the functions below it put it, and the page, under eac
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +60,7 @@ def echo(eio: AsyncServer) -> None:
         eio.broadcast(others, {"clients": len(others)})
 
 
-def serve_aiohttp(listener: socket.socket) -> None:
+def serve_aiohttp(listener: socket.socket, announce: Callable[[], None]) -> None:
     """Serve with aiohttp: Engine.IO is attached to the application."""
     from aiohttp import web
     from eio_aiohttp import AsyncServer
@@ -71,10 +74,11 @@ def serve_aiohttp(listener: socket.socket) -> None:
     app.router.add_get("/", page)
     app.router.add_static("/static", STATIC)
     eio.attach(app)
+    announce()
     web.run_app(app, sock=listener, print=None, access_log=None)
 
 
-def serve_asgi(listener: socket.socket) -> None:
+def serve_asgi(listener: socket.socket, announce: Callable[[], None]) -> None:
     """Serve with uvicorn: Engine.IO is an ASGI application."""
     import uvicorn
     from eio_asgi import ASGIApp, AsyncServer
@@ -82,10 +86,54 @@ def serve_asgi(listener: socket.socket) -> None:
     eio = AsyncServer(**OPTIONS)
     echo(eio)
     app = ASGIApp(eio, static_files={"/": str(STATIC / "index.html"), "/static": str(STATIC)})
+    announce()
     uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
 
 
-SERVE = {"aiohttp": serve_aiohttp, "asgi": serve_asgi}
+def serve_tornado(listener: socket.socket, announce: Callable[[], None]) -> None:
+    """Serve with Tornado: Engine.IO is attached to the application; the end of the server is ours to tell."""
+    from eio_tornado import AsyncServer
+    from tornado.httpserver import HTTPServer
+    from tornado.web import Application, StaticFileHandler
+
+    async def serve() -> None:
+        eio = AsyncServer(**OPTIONS)
+        echo(eio)
+        app = Application(
+            [
+                ("/()", StaticFileHandler, {"path": STATIC, "default_filename": "index.html"}),
+                ("/static/(.*)", StaticFileHandler, {"path": STATIC}),
+            ],
+            log_function=lambda _: None,
+        )
+        eio.attach(app)
+        listener.setblocking(False)
+        HTTPServer(app).add_socket(listener)
+        announce()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await eio.shutdown()
+
+    asyncio.run(serve())
+
+
+def serve_sanic(listener: socket.socket, announce: Callable[[], None]) -> None:
+    """Serve with Sanic: Engine.IO is attached to the application."""
+    from eio_sanic import AsyncServer
+    from sanic import Sanic
+
+    eio = AsyncServer(**OPTIONS)
+    echo(eio)
+    app = Sanic("eio_demo", configure_logging=False)
+    app.static("/", STATIC / "index.html", name="page")
+    app.static("/static", STATIC, name="static")
+    eio.attach(app)
+    announce()
+    app.run(sock=listener, single_process=True, motd=False, access_log=False)
+
+
+SERVE = {"aiohttp": serve_aiohttp, "asgi": serve_asgi, "tornado": serve_tornado, "sanic": serve_sanic}
 
 
 def main() -> None:
@@ -104,9 +152,12 @@ def main() -> None:
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     host = f"[{options.host}]" if family == socket.AF_INET6 else options.host
     url = f"http://{host}:{listener.getsockname()[1]}/"
-    print(f"eio demo on {options.integration}: {url}   (Ctrl-C stops it)", flush=True)
+
+    def announce() -> None:
+        print(f"eio demo on {options.integration}: {url}   (Ctrl-C stops it)", flush=True)
+
     with contextlib.suppress(KeyboardInterrupt):
-        SERVE[options.integration](listener)
+        SERVE[options.integration](listener, announce)
 
 
 if __name__ == "__main__":

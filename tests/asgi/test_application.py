@@ -151,6 +151,16 @@ async def test_static_files(public: Path, path: str, body: bytes | None, kind: b
     assert headers[b"content-length"] == b"%d" % len(body)
 
 
+@pytest.mark.parametrize(("path", "root"), [("/sub/s/", "/sub"), ("/s/", "/sub"), ("/s/", "/s"), ("/sub/s/", "/sub/")])
+async def test_static_files_below_a_mount(public: Path, path: str, root: str) -> None:
+    """IN-6: as Engine.IO itself, without configuration, whether the path holds root_path or not."""
+    app = ASGIApp(AsyncServer(), static_files={"/s": str(public)})
+    assert (await ask(app, path, root_path=root))[2] == b"index"
+    app = ASGIApp(AsyncServer(), static_files={"/": str(public)})
+    assert (await ask(app, "/mounted/sub/", root_path="/mounted"))[2] == b"sub"
+    assert (await ask(app, "/mounted/../secret", root_path="/mounted"))[0] == 404
+
+
 async def test_head_and_other_methods(public: Path) -> None:
     """AP-22: only what is asked for is answered."""
     app = ASGIApp(AsyncServer(), static_files={"/s": str(public)})

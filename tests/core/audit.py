@@ -90,7 +90,7 @@ def inspect(server: Server) -> None:
         check(session.in_flight >= 0, f"{sid}: in flight is {session.in_flight}")
         if sid.rstrip("0123456789") not in writing:
             check(session.in_flight == 0, f"{sid}: {session.in_flight} is in flight, and nothing is being written")
-    for kind, queues in engine.deadlines._queues.items():
+    for kind, queues in zip(Due, engine.deadlines._queues, strict=True):
         for owner in [owner for queue in queues.values() for owner in queue]:
             if isinstance(owner, Session):
                 check(owner.sid in engine.sessions, f"{owner.sid}: closed, and a deadline {kind} is left")

@@ -44,6 +44,13 @@ def test_an_attribute_smuggles_nothing(value: str) -> None:
         set_cookie("io", "abc", {"Path": value})
 
 
+@pytest.mark.parametrize("value", [3600, None, b"/"])
+def test_an_attribute_is_text_or_a_flag(value: object) -> None:
+    """HD-8: found when the server is made, and not by every handshake."""
+    with pytest.raises(ValueError, match="cookie attribute Max-Age is a string, a boolean"):
+        check_cookie("io", {"Max-Age": value})
+
+
 def test_what_is_called_later_is_checked_later() -> None:
     """HD-8: a callable makes its value for each handshake."""
     check_cookie("io", {"Path": lambda: "/", "HttpOnly": True})

@@ -24,6 +24,8 @@ from wsproto.connection import Connection as Frames
 from wsproto.connection import ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 
+from .servers import THREADED
+
 TIMEOUT = 8.0
 """Seconds that any answer may take: far more than one needs, so that only a missing one fails."""
 
@@ -47,7 +49,19 @@ OPEN = re.compile(
 
 
 async def settle() -> None:
-    """Let the server act upon all that was sent: loopback delivers within the send, turns of the loop do the rest."""
+    """Let the server act upon all that was sent: loopback delivers within the send, turns of the loop do the rest.
+
+    Where a thread does the I/O, the loop cannot tell when that has seen everything; but answers come in order.
+    """
+    await _turns()
+    for port in 2 * [*THREADED]:
+        connection = Connection(port)
+        await connection.request("GET", "/")
+        connection.close()
+        await _turns()
+
+
+async def _turns() -> None:
     for _ in range(100):
         await anyio.lowlevel.checkpoint()
 
@@ -69,7 +83,13 @@ CODES = {
 
 
 def assert_refused(response: Response, code: int, *, status: int = 400, message: str | None = None) -> None:
-    """A refusal, exactly: its status, its JSON body byte by byte, and the headers of every refusal (ER-1, ER-2)."""
+    """A refusal, exactly: its status, its JSON body byte by byte, and the headers of every refusal (ER-1, ER-2).
+
+    Where the server keeps the reason of refused WebSockets to itself, it is the 403 that it sends instead (ER-4).
+    """
+    if response.without_reason:
+        assert (response.status, response.body) == (403, b"")
+        return
     body = f'{{"code":{code},"message":"{message or CODES[code]}"}}'
     assert (response.status, response.body) == (status, body.encode())
     assert response.get("content-type") == "application/json"
@@ -147,6 +167,8 @@ class Response:
     status: int
     headers: list[tuple[str, str]]
     body: bytes
+    without_reason: bool = False
+    """It refuses a WebSocket, for a reason that the server keeps to itself (a Gap of it)."""
 
     def all(self, name: str) -> list[str]:
         return [value for key, value in self.headers if key == name]
@@ -168,7 +190,9 @@ class Response:
 class Connection:
     """One HTTP/1.1 connection, kept alive while both sides allow it."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, reasons: bool = True) -> None:
+        self.reasons = reasons  # whether the server tells why it refuses a WebSocket
+        self.websocket_asked = False
         self.stream = Stream(port)
         self.host = f"127.0.0.1:{port}"
         self.http = h11.Connection(h11.CLIENT, max_incomplete_event_size=2**20)
@@ -183,6 +207,7 @@ class Connection:
         """Send a request; with ``end=False`` more of its body may follow by send_body()."""
         names = {name.lower() for name, _ in headers}
         headers = list(headers)
+        self.websocket_asked = "upgrade" in names
         if "host" not in names:
             headers.insert(0, ("Host", self.host))
         if not names & {"content-length", "transfer-encoding"} and (body or method == "POST"):
@@ -217,7 +242,13 @@ class Connection:
                 assert isinstance(event, h11.EndOfMessage)
         if self.http.our_state is h11.DONE and self.http.their_state is h11.DONE:
             self.http.start_next_cycle()
-        return Response(head.status_code, headers, body)
+        refused = self.websocket_asked and head.status_code >= 400
+        return Response(head.status_code, headers, body, without_reason=refused and not self.reasons)
+
+    def websocket(self, response: Response, *, polite: bool = True) -> WebSocket:
+        """What the response has made of this connection."""
+        assert response.status == 101, response
+        return WebSocket(self.stream, response, self.http.trailing_data[0], polite=polite)
 
     @property
     def reusable(self) -> bool:
@@ -233,6 +264,7 @@ class Connection:
         with anyio.fail_after(TIMEOUT):
             while await self.stream.receive():
                 pass
+            self.stream.close()  # as clients do: some servers wait for it before they tell
 
     def reset(self) -> None:
         self.stream.reset()
@@ -274,12 +306,11 @@ def frame(payload: bytes, opcode: int = 1, *, head: int = 0x80, mask: bool = Tru
 class WebSocket:
     """The client's end of a WebSocket."""
 
-    def __init__(self, connection: Connection, response: Response, *, polite: bool = True) -> None:
-        assert response.status == 101, response
+    def __init__(self, stream: Any, response: Response, trailing: bytes = b"", *, polite: bool = True) -> None:
         self.response = response
-        self.stream = connection.stream
+        self.stream = stream
         self.polite = polite  # whether the server's close frame is answered
-        self.frames = Frames(ConnectionType.CLIENT, trailing_data=connection.http.trailing_data[0])
+        self.frames = Frames(ConnectionType.CLIENT, trailing_data=trailing)
         self.events = self.frames.events()
         self.sid = ""
         self.open: dict[str, Any] = {}
@@ -332,6 +363,13 @@ class WebSocket:
         """Send a close frame."""
         await self.send_raw(self.frames.send(CloseConnection(code)))
 
+    async def leave(self) -> None:
+        """Close as clients do: with a close frame, and not the TCP connection before the server does."""
+        await self.close()
+        with suppress(ClosedError):
+            while True:
+                await self.receive()
+
     def reset(self) -> None:
         self.stream.reset()
 
@@ -344,10 +382,14 @@ class WebSocket:
                     return
             while await self.stream.receive():
                 pass
+            self.stream.close()  # as clients do: some servers wait for it before they tell
 
 
 class Client:
     """Opens connections to one server, and closes what is left of them at the end."""
+
+    reasons = True
+    """Whether the server tells why it refuses a WebSocket."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -355,7 +397,7 @@ class Client:
         self.connections: list[Connection] = []
 
     def connect(self) -> Connection:
-        connection = Connection(self.port)
+        connection = Connection(self.port, reasons=self.reasons)
         self.connections.append(connection)
         return connection
 
@@ -367,7 +409,7 @@ class Client:
         """Open a WebSocket; its first message is not read."""
         connection = self.connect()
         response = await connection.request("GET", target, [*UPGRADE, *headers])
-        return WebSocket(connection, response, polite=polite)
+        return connection.websocket(response, polite=polite)
 
     async def handshake(self, headers: Headers = (), **query: str) -> Session:
         """A session on polling."""

@@ -21,6 +21,7 @@ collect_ignore = [
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "only(integration=None, backend=None): the servers a test is for")
+    config.addinivalue_line("markers", "api(why): a test of AsyncServer's own doing, not for servers without it")
     config.addinivalue_line("markers", "without(gap): the servers a test is not for, because they would not survive it")
 
 
@@ -36,12 +37,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where one integration is tested alone, the tests that are only for another one are none of its tests."""
-    if SUITE:
-        others = [item for item in items if (mark := item.get_closest_marker("skip")) and "empty" in str(mark.kwargs)]
+    """Leave out what is for other servers: where one integration is tested alone, and where there is no AsyncServer."""
+    others = [item for item in items if (SUITE and is_for_others(item)) or wants_api(item)]
+    if others:
         items[:] = [item for item in items if item not in others]
         config.hook.pytest_deselected(items=others)
     note_servers(items)
+
+
+def is_for_others(item: pytest.Item) -> bool:
+    """Whether a test is for servers alone that are not tested now."""
+    mark = item.get_closest_marker("skip")
+    return mark is not None and "empty" in str(mark.kwargs)
+
+
+def wants_api(item: pytest.Item) -> bool:
+    """Whether a test is of AsyncServer's own doing, and its server has none."""
+    if item.get_closest_marker("api") is None or not isinstance(item, pytest.Function):
+        return False
+    callspec = getattr(item, "callspec", None)
+    return callspec is not None and "server" in callspec.params and not callspec.params["server"].api
 
 
 @pytest.fixture

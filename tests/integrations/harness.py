@@ -6,11 +6,13 @@ import gc
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 
 from .clients import TIMEOUT, Client, settle
+from .servers import Gap
 
 if TYPE_CHECKING:
     from eio_server import AsyncServer
@@ -22,7 +24,12 @@ class Serve(Protocol):
     """The fixture ``serve``: starts the server with these options of AsyncServer."""
 
     def __call__(
-        self, *, app: Callable[[AsyncServer], Any] | None = None, check: bool = True, **options: Any
+        self,
+        *,
+        app: Callable[[AsyncServer], Any] | None = None,
+        check: bool = True,
+        pem: Path | None = None,
+        **options: Any,
     ) -> AbstractAsyncContextManager[Site]: ...
 
 
@@ -97,13 +104,19 @@ class Seen:
 class Site(Client):
     """A client of a server under test, with that server at hand."""
 
-    def __init__(self, server: Server, eio: AsyncServer, port: int, *, polling: bool) -> None:
+    def __init__(self, server: Server, eio: AsyncServer, port: int, *, polling: bool, tls: bool) -> None:
         super().__init__(port)
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
         self.server = server
         self.eio = eio
         self.polling = polling
+        self.reasons = Gap.REFUSES_WITHOUT_A_REASON not in server.gaps
         self.seen = Seen()
         self.seen.register(eio)
+
+    def code(self, code: int) -> int:
+        """What arrives of a close code of ours (WS-22)."""
+        return 1000 if Gap.KNOWS_ONE_CLOSE_CODE in self.server.gaps else code
 
     async def check(self) -> None:
         """The sessions that are open are those that ``sockets`` shows, and a fresh client is served."""
@@ -127,16 +140,24 @@ class Site(Client):
 
 @asynccontextmanager
 async def serving(
-    server: Server, *, app: Callable[[AsyncServer], Any] | None = None, check: bool = True, **options: Any
+    server: Server,
+    *,
+    app: Callable[[AsyncServer], Any] | None = None,
+    check: bool = True,
+    pem: Path | None = None,
+    **options: Any,
 ) -> AsyncIterator[Site]:
-    """Serve, and see afterwards that nothing is left over."""
+    """Serve, with TLS if there is a certificate, and see afterwards that nothing is left over.
+
+    Over TLS there is no ``check``: its client speaks none.
+    """
     before = {task.id for task in anyio.get_running_tasks()}
     eio = server.make(**options)
-    async with server.run((app or server.application)(eio)) as port:
-        site = Site(server, eio, port, polling="polling" in (options.get("transports") or ["polling"]))
+    async with server.run((app or server.application)(eio), pem) as port:
+        site = Site(server, eio, port, polling="polling" in (options.get("transports") or ["polling"]), tls=bool(pem))
         try:
             yield site
-            if check:
+            if check and not pem:
                 await site.check()
         finally:
             site.close()

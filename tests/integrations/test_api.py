@@ -20,7 +20,7 @@ from .clients import UPGRADE, Client, assert_refused, settle, url
 from .harness import Logs, Serve, eventually
 from .servers import Server
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.api("all of it")]
 
 DEFAULTS = {
     "ping_interval": 25,

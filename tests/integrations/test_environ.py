@@ -11,8 +11,9 @@ import pytest
 
 from .clients import UPGRADE, Headers, settle, url
 from .harness import Serve
+from .servers import Gap
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.api("environ")]
 
 
 async def test_the_application_sees_the_whole_query(serve: Serve) -> None:
@@ -77,6 +78,8 @@ async def test_environ(serve: Serve) -> None:
                 "HTTP_X_FORWARDED_FOR": "1.2.3.4",
                 "wsgi.url_scheme": "http",
             }
+            if transport == "websocket" and Gap.JOINS_COOKIES in site.server.gaps:
+                expected["HTTP_COOKIE"] = "a=1,b=2"
             assert type(environ) is dict
             assert set(KEYS) <= set(environ)
             assert {key: environ.get(key) for key in expected} == expected

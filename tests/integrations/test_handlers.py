@@ -16,7 +16,7 @@ from .clients import Client, settle, url
 from .harness import Logs, Serve, Site, eventually
 from .servers import Server
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.api("handlers of every shape")]
 
 
 async def test_the_last_handler_wins(serve: Serve) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from .clients import SEPARATOR, UPGRADE, assert_refused, settle, url
 from .harness import Serve
+from .servers import Gap
 
 pytestmark = pytest.mark.anyio
 
@@ -27,7 +28,7 @@ async def test_only_ascii_digits_are_types(serve: Serve) -> None:
                 websocket = await site.websocket()
                 sid = websocket.sid
                 await websocket.send(packet)
-                assert await websocket.closed() == 1002
+                assert await websocket.closed() == site.code(1002)
             assert await site.seen.closed(sid) == "transport error"
             assert site.seen.of(sid) == [("disconnect", "transport error")]
 
@@ -49,6 +50,7 @@ JSON = [
 ]
 
 
+@pytest.mark.api("JSON")
 async def test_json_objects_and_lists_are_decoded(serve: Serve) -> None:
     """PL-3, PL-4, PL-19, AP-5: everything else, and everything that fails to parse, stays the text that it was."""
     async with serve() as site:
@@ -63,6 +65,7 @@ async def test_json_objects_and_lists_are_decoded(serve: Serve) -> None:
                 assert type(found) is type(data)
 
 
+@pytest.mark.api("JSON")
 async def test_json_decoding_can_be_turned_off(serve: Serve) -> None:
     """PL-3"""
     async with serve(decode_json=False) as site:
@@ -105,7 +108,7 @@ async def test_garbage_in_base64_is_undecodable(serve: Serve) -> None:
             assert await site.seen.closed(session.sid) == "transport error"
             websocket = await site.websocket()
             await websocket.send("b" + text)
-            assert await websocket.closed() == 1002
+            assert await websocket.closed() == site.code(1002)
             assert await site.seen.closed(websocket.sid) == "transport error"
 
 
@@ -220,6 +223,10 @@ async def test_an_announced_body_that_is_too_large_is_not_awaited(serve: Serve) 
         session = await site.handshake()
         connection = site.connect()
         await connection.send("POST", session.url, [("Content-Length", "1000000000000")], b"4x", end=False)
+        if Gap.WAITS_FOR_BODIES in site.server.gaps:
+            await settle()
+            assert connection.silent
+            return
         response = await connection.receive()
         assert (response.status, response.body) == (413, b"")
         assert await site.seen.closed(session.sid) == "transport error"
@@ -240,7 +247,7 @@ async def test_a_websocket_message_over_the_limit_closes(serve: Serve) -> None:
         for message in ("4" + "x" * 100, "4" + "\u00e9" * 50, b"x" * 101, "x" * 70_000):
             websocket = await site.websocket()
             await websocket.send(message)
-            assert await websocket.closed() == 1009
+            assert await websocket.closed() == site.code(1009)
             assert await site.seen.closed(websocket.sid) == "transport error"
             assert site.seen.of(websocket.sid) == [("disconnect", "transport error")]
 
@@ -266,6 +273,7 @@ SENT = [
 ]
 
 
+@pytest.mark.api("JSON")
 async def test_what_can_be_sent(serve: Serve) -> None:
     """PL-5, PL-6, PL-17, WS-2: text as it is, bytes of all kinds as binary, dicts and lists as compact JSON."""
     async with serve() as site:
@@ -278,6 +286,7 @@ async def test_what_can_be_sent(serve: Serve) -> None:
             assert await websocket.receive() == framed
 
 
+@pytest.mark.api("JSON")
 async def test_mutable_data_is_taken_when_it_is_sent(serve: Serve) -> None:
     """PL-17, PL-18: what the application changes afterwards is not seen by the client."""
     async with serve() as site:
@@ -323,7 +332,8 @@ async def test_binary_passes_both_ways_on_websocket(serve: Serve) -> None:
             await websocket.send(data)
             await site.seen.until("message", websocket.sid, data)
             await site.eio.send(websocket.sid, data)
-            assert await websocket.receive() == data
+            if data or Gap.SENDS_NO_EMPTY_MESSAGE not in site.server.gaps:
+                assert await websocket.receive() == data
         assert {type(data) for data in site.seen.messages(websocket.sid)} == {bytes}
 
 

@@ -30,6 +30,7 @@ async def test_a_get_waits_for_the_first_packet(serve: Serve) -> None:
     """PG-2: a message, a ping, or the close."""
     async with serve(ping_interval=0.3) as site:
         session = await site.handshake()
+        site.eio.ping_interval = 60  # behind the first ping
         poll = await session.park()
         assert poll.silent
         await site.eio.send(session.sid, "x")

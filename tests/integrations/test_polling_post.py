@@ -10,6 +10,7 @@ import pytest
 
 from .clients import Connection, Headers, assert_refused, settle
 from .harness import Serve
+from .servers import Gap
 
 pytestmark = pytest.mark.anyio
 
@@ -45,6 +46,7 @@ async def test_ok_does_not_wait_for_handlers(serve: Serve) -> None:
         assert site.seen.messages(session.sid) == ["a", "b", "c"]
 
 
+@pytest.mark.api("messages that wait for handlers")
 @pytest.mark.parametrize("async_handlers", [False, True])
 async def test_ok_waits_while_too_much_is_pending(serve: Serve, async_handlers: bool) -> None:
     """PP-2: max_pending_messages undelivered messages or running handlers hold the answer back, and nothing else."""
@@ -78,6 +80,12 @@ async def test_a_second_post_ends_the_session(serve: Serve) -> None:
         first = site.connect()
         await first.send("POST", session.url, [("Content-Length", "100")], b"4half", end=False)
         await settle()
+        if Gap.WAITS_FOR_BODIES in site.server.gaps:  # it has not begun for us
+            assert (await session.post("4second")).body == b"ok"
+            await first.send_body(b"x" * 95, end=True)
+            assert (await first.receive()).body == b"ok"
+            assert site.seen.messages(session.sid) == ["second", "half" + "x" * 95]
+            return
         assert_refused(await session.post("4second"), 3)
         assert_refused(await first.receive(), 3)
         assert (await poll.receive()).body == b"1"
@@ -95,6 +103,10 @@ async def test_an_aborted_post_ends_the_session(serve: Serve, how: Callable[[Con
         await connection.send("POST", session.url, [("Content-Length", "100")], b"4half", end=False)
         await settle()
         how(connection)
+        if Gap.WAITS_FOR_BODIES in site.server.gaps:  # nobody knew of it
+            await settle()
+            assert poll.silent
+            return
         assert await site.seen.closed(session.sid) == "transport error"
         assert (await poll.receive()).body == b"1"
         assert site.seen.of(session.sid) == [("disconnect", "transport error")]
@@ -117,7 +129,11 @@ async def test_any_content_type_or_none_will_do(serve: Serve) -> None:
     async with serve() as site:
         for headers in CONTENT_TYPES:
             session = await site.handshake()
-            assert (await session.post("4h\u00e9\x1ebAQIDBA==", headers)).body == b"ok"
+            response = await session.post("4h\u00e9\x1ebAQIDBA==", headers)
+            if "multipart" in str(headers) and Gap.EATS_FORMS in site.server.gaps:
+                assert response.status == 400
+                continue
+            assert response.body == b"ok"
             await site.seen.until("message", session.sid, b"\x01\x02\x03\x04")
             assert site.seen.messages(session.sid) == ["h\u00e9", b"\x01\x02\x03\x04"]
 
@@ -255,5 +271,9 @@ async def test_a_body_that_never_ends_is_given_up(serve: Serve) -> None:
         session = await site.handshake()
         connection = site.connect()
         await connection.send("POST", session.url, [("Content-Length", "100")], b"4half", end=False)
+        if Gap.WAITS_FOR_BODIES in site.server.gaps:  # its session is
+            assert await site.seen.closed(session.sid) == "ping timeout"
+            assert connection.silent
+            return
         assert_refused(await connection.receive(), 3)
         assert await site.seen.closed(session.sid) == "transport error"

@@ -150,7 +150,7 @@ async def test_before_the_probe_anything_else_closes_that_websocket(serve: Serve
             session = await site.handshake()
             websocket = await session.websocket()
             await websocket.send(packet)
-            assert await websocket.closed() == (1000 if packet == "1" else 1002)
+            assert await websocket.closed() == (1000 if packet == "1" else site.code(1002))
             await site.eio.send(session.sid, "x")
             assert (await session.get()).body == b"4x"
             await session.upgrade()
@@ -166,7 +166,7 @@ async def test_after_the_probe_anything_else_closes_that_websocket(serve: Serve)
             websocket = await session.probe()
             await site.eio.send(session.sid, "x")
             await websocket.send(packet)
-            assert await websocket.closed() == (1000 if packet == "1" else 1002)
+            assert await websocket.closed() == (1000 if packet == "1" else site.code(1002))
             assert (await session.get()).body == b"4x"
             poll = await session.park()
             websocket = await session.upgrade()
@@ -225,6 +225,7 @@ async def test_a_websocket_that_drops_is_no_loss(serve: Serve, probed: bool, how
     """UP-11: the session stays on polling, pings and messages flow again, and it may try again."""
     async with serve(ping_interval=0.3) as site:
         session = await site.handshake()
+        site.eio.ping_interval = 60  # behind the first ping
         websocket = await (session.probe() if probed else session.websocket())
         how(websocket)
         await settle()
@@ -402,6 +403,7 @@ async def test_order_holds_across_the_upgrade(serve: Serve, async_handlers: bool
         assert site.seen.messages(session.sid) == [str(number) for number in range(count)]
 
 
+@pytest.mark.api("session data")
 async def test_an_upgrade_changes_nothing_for_the_application(serve: Serve) -> None:
     """UP-1, UP-4: the sid stays, so do its data and its entry in the registry."""
     async with serve() as site:
@@ -412,7 +414,7 @@ async def test_an_upgrade_changes_nothing_for_the_application(serve: Serve) -> N
         assert set(site.eio.sockets) == {session.sid}
         await websocket.send('4{"a":1}')
         await site.seen.until("message", session.sid, {"a": 1})
-        await websocket.close()
+        await websocket.leave()
         assert await site.seen.closed(session.sid) == "transport close"
         await eventually(lambda: not site.eio.sockets)
         assert_refused(await site.request("GET", url(sid=session.sid)), 1)

@@ -12,7 +12,7 @@ from h11 import LocalProtocolError
 
 from .clients import UPGRADE, Headers, WebSocket, assert_refused, frame, settle, url
 from .harness import Logs, Serve
-from .servers import Gap
+from .servers import Gap, Server
 
 pytestmark = pytest.mark.anyio
 
@@ -45,7 +45,7 @@ async def test_the_connect_handler_runs_before_the_accept(serve: Serve) -> None:
         await settle()
         assert connection.silent
         release.set()
-        websocket = WebSocket(connection, await connection.receive())
+        websocket = connection.websocket(await connection.receive())
         assert str(await websocket.receive()).startswith("0{")
 
 
@@ -67,7 +67,7 @@ async def test_undecodable_text_closes(serve: Serve) -> None:
         for text in ("abc", "", "7", "ok"):
             websocket = await site.websocket()
             await websocket.send("4before", text, "4after")
-            assert await websocket.closed() == 1002
+            assert await websocket.closed() == site.code(1002)
             assert await site.seen.closed(websocket.sid) == "transport error"
             assert site.seen.of(websocket.sid) == [("message", "before"), ("disconnect", "transport error")]
 
@@ -78,7 +78,7 @@ async def test_a_ping_from_the_client_closes(serve: Serve) -> None:
         for packet in ("2", "2probe"):
             websocket = await site.websocket()
             await websocket.send(packet)
-            assert await websocket.closed() == 1002
+            assert await websocket.closed() == site.code(1002)
             assert await site.seen.closed(websocket.sid) == "transport error"
 
 
@@ -213,14 +213,16 @@ async def test_compression_is_off_where_it_is_ours(serve: Serve) -> None:
             assert websocket.response.get("sec-websocket-extensions") is None
 
 
+@pytest.mark.api("websocket_compression")
 @pytest.mark.filterwarnings("default")
 async def test_compression_can_be_asked_for(serve: Serve, recwarn: pytest.WarningsRecorder) -> None:
     """WS-15: where it is the server's own setting, asking for it warns once."""
     async with serve(websocket_compression=True) as site:
         websocket = await site.upgrade(url("websocket"), DEFLATE)
-        assert "permessage-deflate" in (websocket.response.get("sec-websocket-extensions") or "")
+        negotiated = "permessage-deflate" in (websocket.response.get("sec-websocket-extensions") or "")
+        assert negotiated == (Gap.NEVER_COMPRESSES not in site.server.gaps)
     warned = [str(one.message) for one in recwarn if "websocket_compression" in str(one.message)]
-    assert len(warned) == (Gap.COMPRESSION_IS_THE_SERVERS in site.server.gaps)
+    assert len(warned) == bool({Gap.COMPRESSION_IS_THE_SERVERS, Gap.NEVER_COMPRESSES} & site.server.gaps)
 
 
 async def test_no_subprotocol_is_chosen(serve: Serve) -> None:
@@ -238,7 +240,7 @@ async def test_a_slow_reader_gets_everything(serve: Serve) -> None:
         for number in range(120):
             await site.eio.send(websocket.sid, f"{number} {chunk}")
         await settle()
-        assert site.eio.buffered(websocket.sid) > 1_000_000
+        assert (site.eio.buffered(websocket.sid) > 1_000_000) is not (Gap.TAKES_WHAT_IT_GETS in site.server.gaps)
         for number in range(120):
             assert await websocket.receive() == f"4{number} {chunk}"
         await settle()
@@ -258,15 +260,24 @@ async def test_protocol_pings_are_answered_and_are_no_sign_of_life(serve: Serve)
         assert await site.seen.closed(websocket.sid) == "ping timeout"
 
 
+def broken(server: Server, code: int) -> tuple[int, str]:
+    """What the client and what the application see of a frame that deserves this close code."""
+    if Gap.CUTS_ON_WEBSOCKET_ERROR in server.gaps:
+        code = 1006
+    elif Gap.CLOSES_WITHOUT_CODE in server.gaps:
+        code = 1005
+    return code, "transport close" if Gap.HIDES_WEBSOCKET_ERRORS in server.gaps else "transport error"
+
+
 async def test_invalid_utf_8_is_the_frameworks_business(serve: Serve, logs: Logs) -> None:
     """WS-20: 1007 and a transport error where the framework tells, else a cut connection."""
     logs.allow(UnicodeDecodeError)  # which some frameworks log
     async with serve() as site:
         websocket = await site.websocket()
         await websocket.send_raw(frame(b"4\xff\xfe"))
-        cut = Gap.CUTS_ON_WEBSOCKET_ERROR in site.server.gaps
-        assert await websocket.closed() == (1006 if cut else 1007)
-        assert await site.seen.closed(websocket.sid) == ("transport close" if cut else "transport error")
+        code, reason = broken(site.server, 1007)
+        assert await websocket.closed() == code
+        assert await site.seen.closed(websocket.sid) == reason
 
 
 BROKEN = {
@@ -281,15 +292,15 @@ BROKEN = {
 async def test_a_protocol_error_ends_the_session(serve: Serve) -> None:
     """CL-11, WS-20: 1002 and a transport error where the framework tells, else a cut connection."""
     async with serve() as site:
-        cut = Gap.CUTS_ON_WEBSOCKET_ERROR in site.server.gaps
+        code, reason = broken(site.server, 1002)
         for name, data in BROKEN.items():
             websocket = await site.websocket()
             await websocket.send_raw(data)
             if name == "unmasked" and Gap.ACCEPTS_UNMASKED_FRAMES in site.server.gaps:
                 await site.seen.until("message", websocket.sid, "x")
             else:
-                assert await websocket.closed() == (1006 if cut else 1002)
-                assert await site.seen.closed(websocket.sid) == ("transport close" if cut else "transport error")
+                assert await websocket.closed() == code
+                assert await site.seen.closed(websocket.sid) == reason
                 assert site.seen.messages(websocket.sid) == []
 
 
@@ -306,11 +317,12 @@ async def test_messages_before_a_drop_are_delivered(serve: Serve) -> None:
     async with serve(async_handlers=False) as site:
         websocket = await site.websocket()
         await websocket.send(*(f"4{number}" for number in range(50)))
-        await websocket.close()
+        await websocket.leave()
         assert await site.seen.closed(websocket.sid) == "transport close"
         assert site.seen.messages(websocket.sid) == [str(number) for number in range(50)]
 
 
+@pytest.mark.api("messages that wait for handlers")
 @pytest.mark.parametrize("async_handlers", [False, True])
 async def test_reading_stops_while_handlers_are_behind(serve: Serve, async_handlers: bool) -> None:
     """WS-18, H20: with max_pending_messages messages waiting, or handlers running, the client has to wait too."""
@@ -351,6 +363,6 @@ async def test_a_client_that_reads_nothing_can_leave(serve: Serve, leave: Callab
         for _ in range(100):
             await site.eio.send(websocket.sid, "x" * 100_000)
         await settle()
-        assert site.eio.buffered(websocket.sid) > 0
+        assert (site.eio.buffered(websocket.sid) > 0) is not (Gap.TAKES_WHAT_IT_GETS in site.server.gaps)
         leave(websocket)
         assert await site.seen.closed(websocket.sid) in {"transport error", "transport close"}

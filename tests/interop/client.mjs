@@ -1,4 +1,5 @@
-// The official client, as the scenarios use it: events as promises that end when the session does.
+// The official client, as the scenarios use it: events as promises that end when the session does. Runs in Node.js and
+// in browsers.
 
 import { Fetch, NodeWebSocket, Socket } from "engine.io-client";
 
@@ -55,20 +56,32 @@ export function close(socket) {
 }
 
 /** One turn of the event loop: timers, network, all of it. */
-export const turn = () => new Promise(setImmediate);
+export const turn = () => new Promise(globalThis.setImmediate ?? posted);
+
+/** Browsers delay a timer that was set by a timer; a message between ports is a task like any other. */
+function posted(resolve) {
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => {
+    port1.close();
+    resolve();
+  };
+  port2.postMessage(null);
+}
 
 /** A message as JSON: {text} or {hex}. The client delivers an empty text as undefined. */
 export function describe(data) {
   if (data === undefined || typeof data === "string") return { text: data ?? "" };
-  return { hex: Buffer.from(data).toString("hex") };
+  const digits = Array.from(new Uint8Array(data), (byte) => byte.toString(16).padStart(2, "0"));
+  return { hex: digits.join("") };
 }
 
 /** The reverse: binary alternately as the two types that people send. */
 let views = 0;
 export function message({ text, hex }) {
   if (text !== undefined) return text;
-  const bytes = Buffer.from(hex, "hex");
-  return views++ % 2 ? bytes : new Uint8Array(bytes);
+  const bytes = Uint8Array.from(hex.match(/../g) ?? [], (digits) => parseInt(digits, 16));
+  if (views++ % 2 === 0) return bytes;
+  return globalThis.Buffer ? Buffer.from(bytes) : bytes.buffer;
 }
 
 /** The HTTP status of a refused request and, where the client shows it, the body. */

@@ -15,12 +15,12 @@ HERE = Path(__file__).resolve().parent
 CLIENT = HERE / "node_modules" / "engine.io-client"
 
 
-async def scenario(name: str, port: int, **options: Any) -> dict[str, Any]:
+async def scenario(name: str, port: int, *, scheme: str = "http", **options: Any) -> dict[str, Any]:
     """Run ``scenarios/<name>.mjs`` against the server on ``port``; what it returned.
 
     Needs no deadline of its own: run.mjs gives up by itself and says why.
     """
-    command = [node(), str(HERE / "run.mjs"), name, f"http://127.0.0.1:{port}"]
+    command = [node(), str(HERE / "run.mjs"), name, f"{scheme}://127.0.0.1:{port}"]
     process = await anyio.run_process(command, input=json.dumps(options).encode(), check=False)
     assert process.returncode == 0, f"exit {process.returncode}\n{process.stderr.decode()}"
     result: dict[str, Any] = json.loads(process.stdout)

@@ -12,13 +12,18 @@ from anyio.abc import ByteStream, SocketAttribute
 class Relay:
     """The line. ``heard`` is what clients sent; what arrives after ``cut`` is swallowed, and no connection breaks."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, connections: anyio.CancelScope) -> None:
         self.port = port
         self.heard = bytearray()
+        self._connections = connections
         self._cut = False
 
     def cut(self) -> None:
         self._cut = True
+
+    def drop(self) -> None:
+        """Every connection ends, at both sides, and there will be no new one."""
+        self._connections.cancel()
 
     async def carry(self, source: ByteStream, target: ByteStream, heard: bytearray) -> None:
         """Pass bytes on, and the end of them, until the line is cut."""
@@ -36,8 +41,6 @@ class Relay:
 @asynccontextmanager
 async def relay(server_port: int) -> AsyncIterator[Relay]:
     """Relay connections to ``server_port`` until the block ends."""
-    listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
-    line = Relay(listener.extra(SocketAttribute.local_port))  # noqa: S610 (not Django's)
 
     async def connection(client: ByteStream) -> None:
         async with (
@@ -48,7 +51,16 @@ async def relay(server_port: int) -> AsyncIterator[Relay]:
             both.start_soon(line.carry, client, server, line.heard)
             both.start_soon(line.carry, server, client, bytearray())
 
-    async with listener, anyio.create_task_group() as group:
-        group.start_soon(listener.serve, connection)
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
+    connections = anyio.CancelScope()
+    line = Relay(listener.extra(SocketAttribute.local_port), connections)  # noqa: S610 (not Django's)
+
+    async def serve() -> None:
+        with connections:
+            async with listener:
+                await listener.serve(connection)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(serve)
         yield line
-        group.cancel_scope.cancel()
+        connections.cancel()

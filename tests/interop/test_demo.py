@@ -17,7 +17,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 from tests.integrations.servers import SUITE
 
-from .engineio_client import Client
+from .engineio_client import AsyncioClient
 from .node import CLIENT, HERE, scenario
 
 ROOT = HERE.parent.parent
@@ -34,7 +34,7 @@ FILES = [("/", KINDS[".html"], (STATIC / "index.html").read_bytes())] + [
 
 pytestmark = pytest.mark.anyio
 each_integration = pytest.mark.parametrize(
-    "integration", [name for name in ("aiohttp", "asgi") if SUITE in {None, "", name}]
+    "integration", [name for name in ("aiohttp", "asgi", "tornado", "sanic") if SUITE in {None, "", name}]
 )
 
 
@@ -104,7 +104,7 @@ def server(integration: str, transport: str, messages: int) -> dict[str, Any]:
 async def test_python_client_talks_to_it(integration: str) -> None:
     """SD-1: echoes, what the server tells by itself, and the end of the server, which the clients hear of."""
     async with demo(integration) as port:
-        first, second = Client(), Client()
+        first, second = AsyncioClient(), AsyncioClient()
         await first.connect(port, ["polling"])
         assert await first.receive(1) == [{"clients": 1}]
         await second.connect(port, ["polling", "websocket"])

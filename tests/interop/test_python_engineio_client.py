@@ -1,10 +1,9 @@
-"""python-engineio's client."""
+"""python-engineio's clients, the one on asyncio and the one on threads."""
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any
-
+import anyio
+import anyio.lowlevel
 import engineio  # type: ignore[import-untyped]
 import pytest
 
@@ -14,7 +13,7 @@ from .engineio_client import Client, connected
 from .exchange import COUNT, MESSAGES, Numbers, echo, last_words
 from .relay import relay
 
-pytestmark = [pytest.mark.anyio, pytest.mark.only(backend="asyncio")]
+pytestmark = pytest.mark.anyio
 
 POLLING, WEBSOCKET, UPGRADE = ["polling"], ["websocket"], ["polling", "websocket"]
 
@@ -22,9 +21,9 @@ TRANSPORTS = pytest.mark.parametrize("transports", [POLLING, WEBSOCKET, UPGRADE]
 
 
 @TRANSPORTS
-async def test_messages_of_every_kind(serve: Serve, transports: list[str]) -> None:
+async def test_messages_of_every_kind(serve: Serve, client_type: type[Client], transports: list[str]) -> None:
     """PL-3, PL-5, PL-6, PL-11, PP-17, UP-18, WS-2, CD-17: text, unicode, empty, binary, there and back, in order."""
-    async with serve(async_handlers=False) as site, connected(site.port, transports) as client:
+    async with serve(async_handlers=False) as site, connected(client_type(), site.port, transports) as client:
         echo(site)
         for count, message in enumerate(MESSAGES, 1):
             await client.send(message)
@@ -35,10 +34,10 @@ async def test_messages_of_every_kind(serve: Serve, transports: list[str]) -> No
 
 
 @TRANSPORTS
-async def test_json(serve: Serve, transports: list[str]) -> None:
+async def test_json(serve: Serve, client_type: type[Client], transports: list[str]) -> None:
     """PL-3, PL-17, AP-5, CD-17: dict and list are JSON on the wire, and dict and list again at the other end."""
     messages = [{"a": [1, None, "ü"]}, [], {}, [[{}]], "12", "{no JSON"]
-    async with serve(async_handlers=False) as site, connected(site.port, transports) as client:
+    async with serve(async_handlers=False) as site, connected(client_type(), site.port, transports) as client:
         echo(site)
         await client.send(*messages)
         await client.receive(len(messages))
@@ -46,23 +45,20 @@ async def test_json(serve: Serve, transports: list[str]) -> None:
 
 
 @TRANSPORTS
-async def test_nothing_is_lost(serve: Serve, transports: list[str]) -> None:
+async def test_nothing_is_lost(serve: Serve, client_type: type[Client], transports: list[str]) -> None:
     """FD-5, FD-6, HS-20, PL-11, UP-4, UP-18, UP-19, CD-17: 1,000 numbers each way, from the handshake on.
 
     More than 16 packets wait for a poll all the time: the client would drop a connection that brought more at once.
     """
     async with serve(async_handlers=False) as site:
         numbers = Numbers(site)
-        client = Client()
+        client = client_type()
 
-        async def connect() -> None:  # the client goes on to its upgrade when this has returned
-            await client.send(*(f"client {number}" for number in range(COUNT // 4)))
-
-        client.inner.on("connect", connect)
+        client.at_connect(*(f"client {number}" for number in range(COUNT // 4)))
         await client.connect(site.port, transports)
         for number in range(COUNT // 4, COUNT):
             await client.send(f"client {number}")
-            await asyncio.sleep(0)
+            await anyio.lowlevel.checkpoint()
         await client.receive(COUNT)
         await numbers.verify(client.sid, client.received)
         assert numbers.transports == {transports[-1]}
@@ -70,9 +66,9 @@ async def test_nothing_is_lost(serve: Serve, transports: list[str]) -> None:
 
 
 @TRANSPORTS
-async def test_server_closes(serve: Serve, transports: list[str]) -> None:
+async def test_server_closes(serve: Serve, client_type: type[Client], transports: list[str]) -> None:
     """CL-2, CL-5, CL-6, CL-12, CL-15, PL-11, WS-8, CD-17: the last words arrive, then the close."""
-    async with serve() as site, connected(site.port, transports) as client:
+    async with serve() as site, connected(client_type(), site.port, transports) as client:
         words = last_words(site)
         await client.send("go")
         reason = await client.ended()
@@ -83,24 +79,25 @@ async def test_server_closes(serve: Serve, transports: list[str]) -> None:
 
 
 @TRANSPORTS
-async def test_client_closes(serve: Serve, transports: list[str]) -> None:
+async def test_client_closes(serve: Serve, client_type: type[Client], transports: list[str]) -> None:
     """CL-9, CL-10, CL-14, PP-10, WS-6, CD-17: the client says `1`, and over WebSocket may close that first."""
-    async with serve(async_handlers=False) as site, connected(site.port, transports) as client:
+    async with serve(async_handlers=False) as site, connected(client_type(), site.port, transports) as client:
         echo(site)
         await client.send("hello")
         await client.receive(1)
-        await client.inner.disconnect()
+        await client.close()
         assert client.reasons == ["client disconnect"]
         reason = await site.seen.closed(client.sid)
-        assert reason == ("client disconnect" if transports == POLLING else "transport close")
+        # Over WebSocket it closes at once, and what it said may be read before or not any more.
+        assert reason == "client disconnect" or (reason == "transport close" and transports != POLLING)
 
 
 @pytest.mark.parametrize("transports", [WEBSOCKET, UPGRADE], ids="-".join)
-async def test_client_says_that_it_closes(serve: Serve, transports: list[str]) -> None:
+async def test_client_says_that_it_closes(serve: Serve, client_type: type[Client], transports: list[str]) -> None:
     """CL-9, WS-6: `1` on a WebSocket closes it, and nothing after it is delivered."""
-    async with serve(async_handlers=False) as site, connected(site.port, transports) as client:
+    async with serve(async_handlers=False) as site, connected(client_type(), site.port, transports) as client:
         await client.send("last words")
-        await client.inner._send_packet(engineio.packet.Packet(engineio.packet.CLOSE))
+        await client.say_close()
         await client.send("too late")
         assert await site.seen.closed(client.sid) == "client disconnect"
         assert site.seen.messages(client.sid) == ["last words"]
@@ -108,49 +105,43 @@ async def test_client_says_that_it_closes(serve: Serve, transports: list[str]) -
 
 
 @TRANSPORTS
-async def test_connection_drops(serve: Serve, transports: list[str]) -> None:
+async def test_connection_drops(serve: Serve, client_type: type[Client], transports: list[str]) -> None:
     """PG-4, WS-7, CL-10, CL-11: the client's connections break, without a word."""
-    async with serve() as site, connected(site.port, transports) as client:
+    async with (
+        serve() as site,
+        relay(site.port) as line,
+        connected(client_type(), line.port, transports) as client,
+    ):
         echo(site)
         await client.send("here")
         await client.receive(1)
-        await client.inner.http.close()
+        if transports == POLLING:
+            await eventually(lambda: site.eio.sockets[client.sid].core.poll is not None)
+        line.drop()
         reason = await site.seen.closed(client.sid)
         assert reason == ("transport error" if transports == POLLING else "transport close")
         assert await client.ended() == "transport error"
 
 
 @TRANSPORTS
-async def test_heartbeat(serve: Serve, transports: list[str]) -> None:
+async def test_heartbeat(serve: Serve, client_type: type[Client], transports: list[str]) -> None:
     """HB-1, HB-15, UP-15: a client that answers pings stays."""
-    async with serve(ping_interval=0.1, ping_timeout=5) as site, connected(site.port, transports) as client:
+    async with (
+        serve(ping_interval=0.1, ping_timeout=5) as site,
+        connected(client_type(), site.port, transports) as client,
+    ):
         echo(site)
-        pongs = 0
-        send = client.inner._send_packet
-
-        async def count(packet: Any) -> None:
-            nonlocal pongs
-            pongs += packet.packet_type == engineio.packet.PONG
-            await send(packet)
-
-        client.inner._send_packet = count
-        await eventually(lambda: pongs == 5)
+        await eventually(lambda: client.pongs >= 5)
         await client.send("still here")
         assert await client.receive(1) == ["still here"]
 
 
 @TRANSPORTS
-async def test_client_does_not_answer_pings(serve: Serve, transports: list[str]) -> None:
+async def test_client_does_not_answer_pings(serve: Serve, client_type: type[Client], transports: list[str]) -> None:
     """HB-2, HB-3, HB-4, HB-13, CL-13: no pong, and the server closes: "ping timeout", on both transports."""
     async with serve(ping_interval=(0.3, 10), ping_timeout=0.5) as site:
-        client = Client()
-        send = client.inner._send_packet
-
-        async def mute(packet: Any) -> None:
-            if packet.packet_type != engineio.packet.PONG:
-                await send(packet)
-
-        client.inner._send_packet = mute
+        client = client_type()
+        client.mute = True
         await client.connect(site.port, transports)
         assert await site.seen.closed(client.sid) == "ping timeout"
         reason = await client.ended()
@@ -158,12 +149,12 @@ async def test_client_does_not_answer_pings(serve: Serve, transports: list[str])
         await client.leave()
 
 
-async def test_network_falls_silent(serve: Serve) -> None:
+async def test_network_falls_silent(serve: Serve, client_type: type[Client]) -> None:
     """HB-12, CL-13, CL-18: the line is cut without a word; each end finds out by itself."""
     async with (
         serve(ping_interval=0.5, ping_timeout=0.7) as site,
         relay(site.port) as line,
-        connected(line.port, UPGRADE) as client,
+        connected(client_type(), line.port, UPGRADE) as client,
     ):
         line.cut()
         assert await client.ended() == "transport error"
@@ -171,9 +162,9 @@ async def test_network_falls_silent(serve: Serve) -> None:
 
 
 @TRANSPORTS
-async def test_message_is_too_large(serve: Serve, transports: list[str]) -> None:
+async def test_message_is_too_large(serve: Serve, client_type: type[Client], transports: list[str]) -> None:
     """ER-7, PL-13, PL-14, CL-11: the session ends, and the message is not delivered."""
-    async with serve(max_http_buffer_size=1_000) as site, connected(site.port, transports) as client:
+    async with serve(max_http_buffer_size=1_000) as site, connected(client_type(), site.port, transports) as client:
         await client.send("x" * 2_000)
         assert await site.seen.closed(client.sid) == "transport error"
         await client.ended()
@@ -183,11 +174,11 @@ async def test_message_is_too_large(serve: Serve, transports: list[str]) -> None
 @pytest.mark.parametrize(
     ("answer", "body"), [(False, "Unauthorized"), ({"why": "closed"}, {"why": "closed"})], ids=["false", "value"]
 )
-async def test_application_refuses(serve: Serve, answer: object, body: object) -> None:
+async def test_application_refuses(serve: Serve, client_type: type[Client], answer: object, body: object) -> None:
     """ER-10, AP-4, CD-18: the connect handler says no: 401, and its answer reaches the client's application."""
     async with serve() as site:
         site.eio.on("connect", lambda sid, environ: answer)
-        client = Client()
+        client = client_type()
         with pytest.raises(engineio.exceptions.ConnectionError) as caught:
             await client.connect(site.port, POLLING)
         assert caught.value.args == ("Unexpected status code 401 in server response", body)
@@ -197,10 +188,10 @@ async def test_application_refuses(serve: Serve, answer: object, body: object) -
         assert site.seen.events == []
 
 
-async def test_unknown_session(serve: Serve) -> None:
+async def test_unknown_session(serve: Serve, client_type: type[Client]) -> None:
     """HS-12, HS-13, CD-18: an unknown sid is refused on both transports; the client shows the JSON body."""
     async with serve() as site:
-        client = Client()
+        client = client_type()
         with pytest.raises(engineio.exceptions.ConnectionError) as caught:
             await client.connect(site.port, POLLING, "?sid=nobody")
         assert caught.value.args[1] == {"code": 1, "message": "Session ID unknown"}

@@ -13,7 +13,13 @@ import aiohttp
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAMS: list[str] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+
+
+def programs(path: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", path.read_text("utf-8"), re.DOTALL)
+
+
+PROGRAMS = programs(ROOT / "README.md")
 
 
 @pytest.fixture
@@ -54,13 +60,24 @@ async def running(code: str, port: int) -> AsyncIterator[None]:
         await process.wait()
 
 
-@pytest.mark.parametrize("package", ["eio_aiohttp", "eio_asgi"])
+@pytest.mark.parametrize("package", ["eio_aiohttp", "eio_asgi", "eio_sanic"])
 async def test_a_program_for_a_framework_echoes(package: str) -> None:
-    port = free_port()
     code = program(f"from {package}")
     assert sum(bool(line.strip()) for line in code.splitlines()) <= 15
-    assert "port=8000" in code
-    async with running(code.replace("port=8000", f"port={port}"), port), aiohttp.ClientSession() as client:
+    await echoes(code, "port=8000")
+
+
+@pytest.mark.parametrize("package", ["eio-aiohttp", "eio-sanic"])
+async def test_the_program_in_the_readme_of_a_package_echoes(package: str) -> None:
+    (code,) = programs(ROOT / "packages" / package / "README.md")
+    assert sum(bool(line.strip()) for line in code.splitlines()) <= 15
+    await echoes(code, "port=8080")
+
+
+async def echoes(code: str, where: str) -> None:
+    assert where in code
+    port = free_port()
+    async with running(code.replace(where, f"port={port}"), port), aiohttp.ClientSession() as client:
         url = f"http://127.0.0.1:{port}/engine.io/?EIO=4&transport=websocket"
         async with client.ws_connect(url) as websocket:
             assert (await websocket.receive_str()).startswith('0{"sid":')

@@ -115,6 +115,19 @@ def test_kinds_are_told_apart_by_their_cause(heard: tuple[World, Logs]) -> None:
         logs.take(name)
 
 
+def test_refusals_while_the_server_shuts_down(heard: tuple[World, Logs]) -> None:
+    """ER-11, SD-2: they are no client's error, and the first of a kind is still to come."""
+    world, logs = heard
+    client = world.polling()
+    world.call(world.eio.shutdown())
+    assert client.get().code == 1
+    assert world.request("GET", POLLING).status == 503
+    assert [record.levelname for record in logs.records] == ["INFO", "INFO"]
+    world.eio.runner.startup()
+    assert client.get().code == 1
+    assert [record.levelname for record in logs.records[2:]] == ["ERROR"]
+
+
 def test_rejections_by_the_application(heard: tuple[World, Logs]) -> None:
     """ER-11, ER-10."""
     world, logs = heard

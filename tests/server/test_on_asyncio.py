@@ -346,6 +346,36 @@ def test_two_shutdowns_at_once(run: Run) -> None:
     run(main)
 
 
+@pytest.mark.parametrize("stopped", [True, False])
+def test_another_loop_is_another_start(run: Run, *, stopped: bool) -> None:
+    """SD-4: also where the framework does not tell of it, as with Tornado; the timer and all tasks are the new loop's."""
+    app = Application(ping_interval=0.01)
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        assert await app.eio.start_background_task(lambda: "done") == "done"
+        assert app.eio.create_event() is not None
+        sid, connection, websocket = await app.websocket()
+        while not websocket.frames:
+            await asyncio.sleep(0.005)
+        assert websocket.frames == ["2"]
+        if stopped:
+            await app.eio.shutdown()
+            assert websocket.closed == [1001]
+        connection.lost(1000)
+        while sid in app.eio.sockets:
+            await asyncio.sleep(0.005)
+
+    async def polling(runtime: AsyncioRuntime) -> None:
+        await app.polling()
+        await app.eio.shutdown(0)
+
+    run(main)
+    run(main)
+    run(polling)
+    run(polling)
+    assert [kind for kind, _ in app.events] == ["disconnect"] * 4
+
+
 def test_a_handler_that_awaits_what_was_cancelled(run: Run, logs: Logs) -> None:
     """AP-24: that is a failure of its own, and ends nothing else; neither a session nor the task of a reader."""
 
@@ -376,6 +406,44 @@ def test_a_handler_that_awaits_what_was_cancelled(run: Run, logs: Logs) -> None:
         logs.records.remove(next(record for record in logs.records if "message handler failed" in record.getMessage()))
 
 
+@pytest.mark.parametrize("async_handlers", [True, False])
+def test_a_sync_handler_that_asks_what_was_cancelled(run: Run, logs: Logs, *, async_handlers: bool) -> None:
+    """AP-24: the same; the messages behind it come, and no reader is ended."""
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        app = Application(async_handlers=async_handlers)
+
+        @app.eio.on("message")
+        def message(sid: str, data: str) -> None:
+            app.events.append(("message", data))
+            if data == "bad":
+                future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                future.cancel()
+                future.result()
+
+        _, connection, _ = await app.websocket()
+        assert connection.feed("4bad") is None
+        assert connection.feed("4b") is None
+        connection.feed("1")
+        connection.lost(1000)
+        await app.polling()
+        query = f"polling&sid={next(reversed(app.eio.sockets))}"
+        await app.eio.runner.serve(Exchange("POST", query, b"4bad\x1e4d\x1e1"))
+        await app.eio.shutdown()
+        assert [event[1] for event in app.events] == [
+            "bad",
+            "b",
+            Reason.CLIENT_DISCONNECT,
+            "bad",
+            "d",
+            Reason.CLIENT_DISCONNECT,
+        ]
+
+    run(main)
+    for _ in range(2):
+        logs.records.remove(next(record for record in logs.records if "message handler failed" in record.getMessage()))
+
+
 def test_a_connect_handler_that_awaits_what_was_cancelled(run: Run, logs: Logs) -> None:
     """AP-24, ER-10: rejected."""
 
@@ -394,6 +462,40 @@ def test_a_connect_handler_that_awaits_what_was_cancelled(run: Run, logs: Logs) 
 
     run(main)
     logs.take("connect handler failed")
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+def test_a_hook_that_awaits_what_was_cancelled(
+    run: Run, logs: Logs, monkeypatch: pytest.MonkeyPatch, *, asynchronous: bool
+) -> None:
+    """AP-24, HS-5, HD-1: generate_id and cors_allowed_origins refuse by it; the request is answered."""
+
+    def fail(*_: object) -> Any:
+        async def fail_later() -> None:
+            raise asyncio.CancelledError
+
+        if asynchronous:
+            return fail_later()
+        raise asyncio.CancelledError
+
+    async def main(runtime: AsyncioRuntime) -> None:
+        app = Application()
+        monkeypatch.setattr(app.eio, "generate_id", fail)
+        exchange = Exchange("GET", "polling")
+        await app.eio.runner.serve(exchange)
+        assert exchange.response is not None
+        assert exchange.response.status == 400
+
+        app = Application(cors_allowed_origins=lambda origin: fail())
+        exchange = Exchange("GET", "polling")
+        exchange.request.headers = {"origin": "https://site.example"}
+        await app.eio.runner.serve(exchange)
+        assert exchange.response is not None
+        assert exchange.response.status == 400
+
+    run(main)
+    logs.take("generate_id failed")
+    logs.take("cors_allowed_origins failed")
 
 
 def test_a_handler_whose_reader_is_cancelled(run: Run) -> None:

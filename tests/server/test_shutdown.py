@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from eio_core import Reason
+from eio_core import Reason, Request
 
+from .fakes import FakeExchange
 from .runtime import Gate, Task
 from .world import HANDSHAKE, World
 
@@ -33,6 +34,7 @@ def test_everybody_is_told(any_world: World) -> None:
     for client in (parked, absent, websocket):
         assert world.reasons(client.sid) == [Reason.SERVER_DISCONNECT]
     websocket.leave(1001)
+    world.runtime.advance(5.1)  # nobody else is waited for
     assert world.runtime.timer is None
     world.assert_nothing_left()
 
@@ -90,6 +92,24 @@ def test_what_is_not_fetched_is_cut(world: World, timeout: float) -> None:
     assert task.done
     assert world.reasons(client.sid) == [Reason.SERVER_DISCONNECT]
     assert client.get().code == 1
+    world.assert_nothing_left()
+
+
+@pytest.mark.parametrize("timeout", [0, 1, 5])
+def test_a_client_that_does_not_take_its_last_response(world: World, timeout: float) -> None:
+    """CL-18: it has its five seconds from the end of its session, whether the server goes on or not."""
+    client = world.polling()
+    world.send(client.sid, "last")
+    exchange = FakeExchange(Request("GET", client.query))
+    exchange.responding.close()
+    call = world.begin(exchange)
+    task = shutdown(world, timeout)
+    world.runtime.advance(timeout)
+    assert task.done
+    assert world.reasons(client.sid) == [Reason.SERVER_DISCONNECT]
+    assert call.pending
+    world.runtime.advance(5.1)
+    assert not call.pending, "who waits for its end waits for ever"
     world.assert_nothing_left()
 
 

@@ -4,7 +4,7 @@ import { Surface, isCalm } from "./surface.js";
 
 const SPAN = 60_000; // ms shown
 const FRAME = 30; // ms between two pictures: in that time it moves by a third of a pixel
-const MARGIN = { top: 14, right: 16, bottom: 26, left: 50 };
+const MARGIN = { top: 14, right: 16, bottom: 26, left: 58 };
 const NICE = [0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000];
 
 export class Chart {
@@ -78,7 +78,7 @@ export class Chart {
       context.moveTo(left, level);
       context.lineTo(right, level);
       context.stroke();
-      context.fillText(took ? `${took} ms` : "0", left - 9, level);
+      context.fillText(label(took), left - 9, level);
     }
     context.textBaseline = "alphabetic";
     for (const ago of right - left < 320 ? [60, 30, 0] : [60, 45, 30, 15, 0]) {
@@ -109,6 +109,8 @@ export class Chart {
     });
   }
 }
+
+const label = (ms) => (ms < 1000 ? (ms ? `${ms} ms` : "0") : `${ms / 1000} s`);
 
 /** Runs of samples of one transport; each begins with the last of the run before, so that the line has no gap. */
 function runs(samples) {

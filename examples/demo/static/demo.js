@@ -334,7 +334,8 @@ function size(bytes) {
 
 function milliseconds(ms) {
   if (ms === null) return "–";
-  return ms < 10 ? `${ms.toFixed(1)} ms` : ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+  const text = ms < 10 ? `${ms.toFixed(1)} ms` : ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+  return text.replace(" ", "\u00a0"); // on one line
 }
 
 function duration(ms, digits = 1) {

@@ -26,10 +26,11 @@ export class Surface {
 
   /** Something changed: draw, and go on for as long as `draw` wants to. */
   wake() {
-    if (this.frame === null && !document.hidden) this.frame = requestAnimationFrame((now) => this.paint(now));
+    if (this.frame === null && !document.hidden) this.frame = requestAnimationFrame(() => this.paint());
   }
 
-  paint(now) {
+  paint() {
+    const now = performance.now(); // the frame's own time may lie before what is to be drawn
     this.frame = null;
     const { context, width, height } = this;
     if (!width) return;

@@ -9,12 +9,21 @@ from __future__ import annotations
 
 import os
 
-from . import aiohttp, asgi, tornado
-from .server import Gap, Server, listen
+from . import aiohttp, custom, daphne, granian, hypercorn, sanic, tornado, uvicorn
+from .server import THREADED, Gap, Server, listen
 
-__all__ = ["ALL", "SERVERS", "Gap", "Server", "listen"]
+__all__ = ["ALL", "SERVERS", "THREADED", "Gap", "Server", "listen"]
 
-ALL = (*aiohttp.SERVERS, *asgi.SERVERS, *tornado.SERVERS)
+ALL = (
+    *aiohttp.SERVERS,
+    *uvicorn.SERVERS,
+    *hypercorn.SERVERS,
+    *granian.SERVERS,
+    *daphne.SERVERS,
+    *sanic.SERVERS,
+    *tornado.SERVERS,
+    *custom.SERVERS,
+)
 
 SUITE = os.environ.get("EIO_SUITE")
 SERVERS = tuple(server for server in ALL if SUITE in {None, "", server.integration})

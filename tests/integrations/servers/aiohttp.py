@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .server import Gap, Server, listen
+from .server import Gap, Server, listen, tls
 
 if TYPE_CHECKING:
     from eio_server import AsyncServer
@@ -23,13 +24,13 @@ def application(eio: AsyncServer, **options: Any) -> Any:
 
 
 @asynccontextmanager
-async def run(app: Any) -> AsyncIterator[int]:
+async def run(app: Any, pem: Path | None = None) -> AsyncIterator[int]:
     from aiohttp import web
 
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     listener, port = listen()
-    await web.SockSite(runner, listener).start()
+    await web.SockSite(runner, listener, ssl_context=tls(pem)).start()
     try:
         yield port
     finally:
@@ -39,7 +40,6 @@ async def run(app: Any) -> AsyncIterator[int]:
 GAPS = frozenset({Gap.REFUSES_BAD_HEADERS, Gap.ACCEPTS_UNMASKED_FRAMES})
 
 SERVERS = (
-    Server(
-        "aiohttp", "aiohttp", application, run, gaps=frozenset({Gap.REFUSES_BAD_HEADERS, Gap.ACCEPTS_UNMASKED_FRAMES})
-    ),
+    Server("aiohttp", "aiohttp", application, run, gaps=GAPS),
+    Server("aiohttp-uvloop", "aiohttp", application, run, uvloop=True, gaps=GAPS),
 )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .server import Gap, Server, listen
+from .server import Gap, Server, listen, tls
 
 if TYPE_CHECKING:
     from eio_server import AsyncServer
@@ -24,12 +25,12 @@ def application(eio: AsyncServer, **options: Any) -> Any:
 
 
 @asynccontextmanager
-async def run(app: Any) -> AsyncIterator[int]:
+async def run(app: Any, pem: Path | None = None) -> AsyncIterator[int]:
     from tornado.httpserver import HTTPServer
 
     eio = app.settings["eio"]
     eio.runner.startup()  # as the shutdown below the program's to do: Tornado tells nobody
-    server = HTTPServer(app)
+    server = HTTPServer(app, ssl_options=tls(pem))
     listener, port = listen()
     listener.setblocking(False)
     server.add_socket(listener)
@@ -41,6 +42,13 @@ async def run(app: Any) -> AsyncIterator[int]:
         await server.close_all_connections()
 
 
-GAPS = frozenset({Gap.CUTS_ON_WEBSOCKET_ERROR, Gap.REFUSES_BAD_HEADERS, Gap.ACCEPTS_UNMASKED_FRAMES})
+GAPS = frozenset(
+    {
+        Gap.CUTS_ON_WEBSOCKET_ERROR,
+        Gap.HIDES_WEBSOCKET_ERRORS,
+        Gap.REFUSES_BAD_HEADERS,
+        Gap.ACCEPTS_UNMASKED_FRAMES,
+    }
+)
 
 SERVERS = (Server("tornado", "tornado", application, run, gaps=GAPS),)

@@ -2,8 +2,8 @@
 
 import { close, connect, event, received, turn } from "../client.mjs";
 
-export default async function (url, { count }) {
-  const socket = connect(url);
+export default async function (url, { client, count }) {
+  const socket = connect(url, client);
   const upgraded = event(socket, "upgrade");
   const sent = [];
   const send = (many) => {

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 from eio_core import REQUEST_HEADERS, Request, Response
-from eio_server.environ import decoded_path, make_environ
+from eio_server.environ import decoded_path, latin1, make_environ
 from eio_server.handshake import bad_handshake
 from eio_server.integration import BodyTooLarge, Disconnected
 
@@ -35,8 +35,8 @@ class Exchange:
         headers = request.headers
         self.request = Request(
             method=request.method,
-            query=_latin1(request.rel_url.raw_query_string),
-            headers={name: _latin1(", ".join(headers.getall(name))) for name in REQUEST_HEADERS if name in headers},
+            query=latin1(request.rel_url.raw_query_string),
+            headers={name: latin1(", ".join(headers.getall(name))) for name in REQUEST_HEADERS if name in headers},
             scheme=request.scheme,  # of the connection, not of a forwarded header
             http_version=_version(request),
         )
@@ -48,7 +48,7 @@ class Exchange:
             method=request.method,
             path=decoded_path(request.rel_url.raw_path),
             query=self.request.query,
-            headers=((name, _latin1(value)) for name, value in request.headers.items()),
+            headers=((name, latin1(value)) for name, value in request.headers.items()),
             scheme=self.request.scheme,
             http_version=self.request.http_version,
             peer=_address(request, "peername"),
@@ -125,11 +125,6 @@ class Exchange:
         except ValueError:  # aiohttp's, for a key that is not ASCII
             pass
         return bad_handshake()
-
-
-def _latin1(text: str) -> str:
-    """Text of a request line or header, which aiohttp decodes as UTF-8, as the bytes that came."""
-    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("latin-1")
 
 
 def _version(request: web.Request) -> str:

@@ -171,8 +171,9 @@ class Watch:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._lost = None
-        if self._task is not None:
-            self._task.cancel()
+        task, self._task = self._task, None  # which would hold us by the traceback of its cancellation
+        if task is not None:
+            task.cancel()
 
     async def _look(self) -> None:
         inbox, held = self._exchange.inbox, 0

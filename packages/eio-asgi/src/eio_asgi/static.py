@@ -11,7 +11,7 @@ from typing import BinaryIO, NamedTuple, TypedDict
 
 import anyio.to_thread
 
-from .asgi import Scope, Send
+from .asgi import Scope, Send, path_below_mount
 
 __all__ = ["StaticFile", "StaticFiles"]
 
@@ -46,7 +46,7 @@ class StaticFiles:
         """Send the file that is asked for; False if there is none."""
         if scope["method"] not in ("GET", "HEAD"):
             return False
-        found = await anyio.to_thread.run_sync(self._find, scope["path"])
+        found = await anyio.to_thread.run_sync(self._find, scope["path"], path_below_mount(scope))
         if found is None:
             return False
         with found.file as file:
@@ -66,8 +66,11 @@ class StaticFiles:
                 await send({"type": "http.response.body", "body": b""})
         return True
 
-    def _find(self, path: str) -> Found | None:
-        """Open the file for a path. Asks the disk, so it runs in a thread."""
+    def _find(self, *paths: str) -> Found | None:
+        """Open the file for the first path that leads to one. Asks the disk, so it runs in a thread."""
+        return next(filter(None, map(self._open_path, paths)), None)
+
+    def _open_path(self, path: str) -> Found | None:
         rule, rest = self._match(path)
         if rule is None:
             return None

@@ -18,7 +18,7 @@ _ATTRIBUTE = re.compile(r"[\x20-\x3a\x3c-\x7e]*")
 def check_cookie(name: str, attributes: Mapping[str, object]) -> None:
     """Check what can be checked before the first request.
 
-    :raises ValueError: a name that is no token, or an attribute that could smuggle another one in.
+    :raises ValueError: a name that is no token, an attribute that could smuggle another one in, or one that is no text.
     """
     if not _NAME.fullmatch(name):
         raise ValueError(f"a cookie's name is a token without spaces, '=', ';' or ',', not {name!r}")
@@ -27,6 +27,8 @@ def check_cookie(name: str, attributes: Mapping[str, object]) -> None:
             raise ValueError(f"a cookie attribute's name is a token such as 'Path' or 'SameSite', not {key!r}")
         if isinstance(value, str):
             _check_value(key, value)
+        elif not isinstance(value, bool) and not callable(value):
+            raise ValueError(f"cookie attribute {key} is a string, a boolean, or a callable that makes one, not {value!r}")
 
 
 def set_cookie(name: str, value: str, attributes: Mapping[str, str | bool]) -> tuple[str, str]:

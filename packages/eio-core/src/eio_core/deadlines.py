@@ -11,23 +11,24 @@ Must not know: what a deadline is for, and what time it is.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
-from enum import Enum, auto
+from enum import IntEnum
 from typing import Generic, TypeVar
 
 __all__ = ["Deadlines", "Due"]
 
 
-class Due(Enum):
-    """The kinds of deadline, and whose they are."""
+class Due(IntEnum):
+    """The kinds of deadline, and whose they are. Numbers, because they are looked up with every request."""
 
-    PING = auto()  #: a session
-    PONG = auto()  #: a session
-    UPGRADE = auto()  #: a link
-    HOLD = auto()  #: a poll
-    BODY = auto()  #: a post
-    CLOSE = auto()  #: a session
-    HANGUP = auto()  #: a link or a poll
+    PING = 0  #: a session
+    PONG = 1  #: a session
+    UPGRADE = 2  #: a link
+    HOLD = 3  #: a poll
+    BODY = 4  #: a post
+    CLOSE = 5  #: a session
+    HANGUP = 6  #: a link or a poll
 
 
 Owner = TypeVar("Owner")
@@ -36,13 +37,15 @@ Owner = TypeVar("Owner")
 class Deadlines(Generic[Owner]):
     """All deadlines of an engine: at most one of each kind for each owner."""
 
-    __slots__ = ("_queues",)
+    __slots__ = ("_first", "_queues")
 
     def __init__(self) -> None:
-        self._queues: dict[Due, dict[float, OrderedDict[Owner, float]]] = {kind: {} for kind in Due}
+        self._queues: list[dict[float, OrderedDict[Owner, float]]] = [{} for _ in Due]
+        self._first: float | None = math.inf
+        """The earliest deadline, ``inf`` if there is none; None when it is to be looked for again."""
 
     def __len__(self) -> int:
-        return sum(len(queue) for queues in self._queues.values() for queue in queues.values())
+        return sum(len(queue) for queues in self._queues for queue in queues.values())
 
     def set(self, kind: Due, owner: Owner, when: float, delay: float) -> None:
         """Set or move a deadline.
@@ -58,38 +61,43 @@ class Deadlines(Generic[Owner]):
         else:
             when = max(when, queue[next(reversed(queue))])
         queue[owner] = when
+        if self._first is not None and when < self._first:
+            self._first = when
 
     def discard(self, kind: Due, owner: Owner) -> None:
         """Delete a deadline; nothing happens if there is none."""
         queues = self._queues[kind]
         for delay, queue in queues.items():
-            if queue.pop(owner, None) is not None:
+            when = queue.pop(owner, None)
+            if when is not None:
                 if not queue:
                     del queues[delay]
+                if when == self._first:
+                    self._first = None
                 return
 
     def next(self) -> float | None:
         """The earliest deadline, or None."""
-        first = self._first()
-        return None if first is None else first[0]
+        first = self._earliest() if self._first is None else self._first
+        return None if first == math.inf else first
 
     def pop(self, now: float) -> tuple[Due, Owner, float] | None:
         """Take the earliest deadline that is due, as (kind, owner, when), or None."""
-        first = self._first()
-        if first is None or first[0] > now:
+        if (self._earliest() if self._first is None else self._first) > now:
             return None
-        when, kind, delay = first
+        when, kind, delay = min(self._fronts())
         queues = self._queues[kind]
         owner, _ = queues[delay].popitem(last=False)
         if not queues[delay]:
             del queues[delay]
+        self._first = None
         return kind, owner, when
 
-    def _first(self) -> tuple[float, Due, float] | None:
-        found: tuple[float, Due, float] | None = None
-        for kind, queues in self._queues.items():
-            for delay, queue in queues.items():
-                when = queue[next(iter(queue))]
-                if found is None or when < found[0]:
-                    found = (when, kind, delay)
-        return found
+    def _earliest(self) -> float:
+        """Look for the earliest deadline, and remember it."""
+        self._first = min((when for when, _, _ in self._fronts()), default=math.inf)
+        return self._first
+
+    def _fronts(self) -> list[tuple[float, Due, float]]:
+        """The first of each queue, as (when, kind, delay)."""
+        return [(queue[next(iter(queue))], kind, delay) for kind in Due for delay, queue in self._queues[kind].items()]

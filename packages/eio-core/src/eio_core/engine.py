@@ -76,7 +76,7 @@ class Engine:
               means: stop reading and send the response.
         """
         self.expire(now)
-        admitted = admit(request, self.settings, self.sessions, shutting_down=self._cut_at is not None)
+        admitted = admit(request, self.settings, self.sessions, shutting_down=self.shutting_down)
         if not isinstance(admitted, Admitted):
             return admitted
         receive = polling.receive_get if request.method == "GET" else polling.receive_post
@@ -87,7 +87,7 @@ class Engine:
 
         :param sid: the new session's id, any non-empty text. One that is in use is refused (row HS-6).
         """
-        if self._cut_at is not None:  # since the request came: making the id may have taken a while
+        if self.shutting_down:  # since the request came: making the id may have taken a while
             return refuse_shutdown(handshake.request, handshake.cors)
         if not sid or sid in self.sessions or sid in self.opening:
             return self.refuse(handshake, "ID_GENERATION_ERROR")
@@ -176,7 +176,7 @@ class Engine:
         self.deadlines.discard(Due.HANGUP, poll)
         if session is not None and session.life is not CLOSED:
             outbox.written(self, session, poll.in_flight)
-            if self._cut_at is not None and not session.buffered:  # the last of it was on its way (row SD-1)
+            if self.shutting_down and not session.buffered:  # the last of it was on its way (row SD-1)
                 closing.finish(self, session, Reason.SERVER_DISCONNECT)
 
     # -------------------------------------------------------------------------------------------------- WebSockets
@@ -333,6 +333,11 @@ class Engine:
         """End every session that is left, whatever it has unsent."""
         for session in [*self.sessions.values(), *self.opening.values()]:
             closing.finish(self, session, Reason.SERVER_DISCONNECT, closing.GOING_AWAY)
+
+    @property
+    def shutting_down(self) -> bool:
+        """Whether :meth:`shutdown` was called, and :meth:`reopen` was not since: handshakes are refused."""
+        return self._cut_at is not None
 
     def reopen(self) -> None:
         """Accept handshakes again after a shutdown (row SD-4)."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from .packets import Outgoing, Packet, decode_packet, encode_text
 
-__all__ = ["SEPARATOR", "decode_payload", "encode_payload"]
+__all__ = ["SEPARATOR", "decode_payload", "encode_payload", "split_payload"]
 
 SEPARATOR = "\x1e"
 
@@ -22,21 +22,26 @@ def encode_payload(packets: Iterable[Outgoing]) -> bytes:
     return SEPARATOR.join(map(encode_text, packets)).encode()
 
 
-def decode_payload(body: bytes, *, max_packets: int | None = None) -> Iterator[Packet | None]:
-    """The packets of a body one by one; a None is a packet that could not be decoded, and the last item (row PL-9).
+def split_payload(body: bytes, *, max_packets: int | None = None) -> list[str] | None:
+    """The packets of a body as text, not decoded yet; None if it is no text, or has too many packets.
 
     :param body: the whole body, any bytes.
     :param max_packets: refuse a body with more packets, before it is split (row PL-10); None: no limit but its bytes.
     """
     if max_packets is not None and body.count(b"\x1e") >= max_packets:
-        yield None
-        return
+        return None
     try:
-        text = body.decode()
+        return body.decode().split(SEPARATOR)
     except UnicodeDecodeError:
-        yield None
-        return
-    for part in text.split(SEPARATOR):
+        return None
+
+
+def decode_payload(body: bytes, *, max_packets: int | None = None) -> Iterator[Packet | None]:
+    """The packets of a body one by one; a None is a packet that could not be decoded, and the last item (row PL-9).
+
+    The arguments are those of :func:`split_payload`.
+    """
+    for part in split_payload(body, max_packets=max_packets) or [""]:
         packet = decode_packet(part)
         yield packet
         if packet is None:

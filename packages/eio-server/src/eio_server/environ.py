@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-__all__ = ["EmptyInput", "make_environ"]
+__all__ = ["EmptyInput", "decoded_path", "latin1", "make_environ"]
 
 
 class EmptyInput:
@@ -91,3 +91,11 @@ def decoded_path(raw_path: str) -> str:
     :param raw_path: as text; bytes beyond ASCII as UTF-8, and what is not UTF-8 as lone surrogates.
     """
     return unquote_to_bytes(raw_path.encode("utf-8", "surrogateescape")).decode("latin-1")
+
+
+def latin1(text: str) -> str:
+    """Text of a request line or header as the bytes that came.
+
+    :param text: bytes beyond ASCII decoded as UTF-8, and what is not UTF-8 as lone surrogates.
+    """
+    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("latin-1")

@@ -53,7 +53,9 @@ class Handlers:
             return None
         try:
             result = handler(sid, data)
-        except Exception:
+        except BaseException as error:
+            if not is_its_own(error):
+                raise
             self.logger.exception("message handler failed for %s", sid)
             return None
         if result is None or not is_awaitable(result):

@@ -1,4 +1,7 @@
-"""The opening handshake of a WebSocket, for frameworks that check it too late or not wholly (row WS-11; RFC 6455, 4.2.1)."""
+"""The opening handshake of a WebSocket, for frameworks that check it too late or not wholly (row WS-11).
+
+The rules are those of RFC 6455, section 4.2.1.
+"""
 
 from __future__ import annotations
 

@@ -43,16 +43,19 @@ class Notices:
         self.logger = logger
         self._seen: set[str] = set()
 
-    def tell(self, kind: str, message: str, *args: object) -> None:
-        """Log a client's error; arguments are shown with ``%r``, ``kind`` is one of a small set of our own words."""
+    def tell(self, kind: str, message: str, *args: object, expected: bool = False) -> None:
+        """Log a client's error; arguments are shown with ``%r``, ``kind`` is one of a small set of our own words.
+
+        :param expected: it is no error of the client's.
+        """
         level = logging.INFO
-        if kind not in self._seen:
+        if not expected and kind not in self._seen:
             self._seen.add(kind)
             level = logging.ERROR
             message += " (further errors of this kind are logged at INFO)"
         self.logger.log(level, message, *args)
 
-    def refused(self, request: Request, refusal: Refusal, allowed: list[str]) -> None:
+    def refused(self, request: Request, refusal: Refusal, allowed: list[str], *, expected: bool) -> None:
         """Log a refused request."""
         context = refusal.context
         kind = context.get("name", refusal.message)
@@ -64,6 +67,7 @@ class Notices:
                 context.get("origin"),
                 allowed,
                 forwarded,
+                expected=expected,
             )
         else:
-            self.tell(kind, "refused %r: %s %r", request.method[:20], refusal.message, dict(context))
+            self.tell(kind, "refused %r: %s %r", request.method[:20], refusal.message, dict(context), expected=expected)

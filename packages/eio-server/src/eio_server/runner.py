@@ -89,10 +89,21 @@ class Runner:
         return self._runtime
 
     @property
+    def runtime_here(self) -> Runtime:
+        """The runtime of the event loop that runs now, at the beginning of things.
+
+        Another loop than before is another start, for not every framework tells of it: Tornado does not, nor does a
+        web server that knows no lifespan (row SD-4).
+        """
+        if self._runtime is not None and not self._runtime.is_here():
+            self.startup()
+        return self.runtime
+
+    @property
     def primitives(self) -> type[AsyncioRuntime] | Runtime:
         """Who makes queues and events: the runtime, or asyncio's where no event loop runs yet (row AP-13)."""
         try:
-            return self.runtime
+            return self.runtime_here
         except RuntimeError:
             return AsyncioRuntime
 
@@ -161,7 +172,7 @@ class Runner:
         origin = request.headers.get("origin")
         if origin is not None and self.decide_origin is not None:
             request.origin_allowed = await self.decide_origin(origin, exchange)
-        answer = engine.receive_request(request, self.runtime.now())
+        answer = engine.receive_request(request, self.runtime_here.now())
         self.settle()
         if isinstance(answer, Response):
             if isinstance(answer, Refusal):
@@ -351,7 +362,9 @@ class Runner:
             sid = self._server.generate_id()
             if is_awaitable(sid):
                 sid = await sid
-        except Exception:
+        except BaseException as error:
+            if not is_its_own(error):
+                raise
             self.logger.exception("generate_id failed")
             return self.engine.refuse(handshake)
         if not isinstance(sid, str):
@@ -399,7 +412,7 @@ class Runner:
             allowed = sorted(settings.origins)
         else:
             allowed = own_origins(request, trust_forwarded=settings.trust_forwarded)
-        self.notices.refused(request, refusal, allowed)
+        self.notices.refused(request, refusal, allowed, expected=self.engine.shutting_down)
 
     # ------------------------------------------------------------------------------------------------ the application
 
@@ -429,6 +442,7 @@ class Runner:
         self.settle()
         await runtime.stop(max(0.0, end - runtime.now()))
         self._armed = None
+        self.rearm()  # a client that does not read its last response has its five seconds (row CL-18)
 
 
 class ParkedPoll:

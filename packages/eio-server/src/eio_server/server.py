@@ -34,7 +34,7 @@ from eio_core import (
 )
 
 from . import integration as integrations
-from .handlers import is_awaitable, takes
+from .handlers import is_awaitable, is_its_own, takes
 from .log import make_logger
 from .runner import Runner
 from .serialization import Json
@@ -467,11 +467,11 @@ class AsyncServer:
         :returns: an ``asyncio.Task`` on asyncio; on trio an object that can be awaited, with ``cancel()`` and
             ``done()``.
         """
-        return self.runner.runtime.start_background_task(target, *args, **kwargs)
+        return self.runner.runtime_here.start_background_task(target, *args, **kwargs)
 
     async def sleep(self, seconds: float = 0) -> None:
         """Sleep."""
-        await self.runner.runtime.sleep(seconds)
+        await self.runner.runtime_here.sleep(seconds)
 
     def create_queue(self, *args: Any, **kwargs: Any) -> Any:
         """An ``asyncio.Queue``, or on trio something with its methods."""
@@ -535,7 +535,9 @@ class AsyncServer:
             verdict = decide(origin, exchange.environ()) if takes(decide, 2) else decide(origin)
             if is_awaitable(verdict):
                 verdict = await verdict
-        except Exception:
+        except BaseException as error:
+            if not is_its_own(error):
+                raise
             self.logger.exception("cors_allowed_origins failed for %r", origin)
             return False
         return bool(verdict)

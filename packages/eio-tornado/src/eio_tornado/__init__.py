@@ -31,8 +31,8 @@ A whole program; ``attach`` adds the route::
     if __name__ == "__main__":
         asyncio.run(main())
 
-Who builds the routing table: ``(r"/engine\\.io/?", get_tornado_handler(eio))``. Tornado tells nobody that it is about to
-stop: a program that ends should ``await eio.shutdown()``, which says goodbye to every client.
+Who builds the routing table: ``(r"/engine\\.io/?", get_tornado_handler(eio))``. Tornado tells nobody that it is about
+to stop: a program that ends should ``await eio.shutdown()``, which says goodbye to every client.
 """
 
 from typing import ClassVar

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
@@ -37,6 +38,11 @@ class Body:
         await self._end
         return bytes(self._chunks)
 
+    @property
+    def over(self) -> bool:
+        """Whether it is complete, or will never be."""
+        return self._end.done()
+
     def settle(self) -> None:
         """It is known whether it is wanted."""
         if not self.wanted.done():
@@ -44,7 +50,7 @@ class Body:
 
     def feed(self, chunk: bytes) -> None:
         """The next of it; behind the limit nothing is kept."""
-        if not self._end.done():
+        if not self.over:
             self._chunks += chunk
             if len(self._chunks) > self._limit:
                 self._chunks.clear()
@@ -52,7 +58,7 @@ class Body:
 
     def end(self, error: Exception | None = None) -> None:
         """It is complete, or will never be."""
-        if self._end.done():
+        if self.over:
             return
         if error is None:
             self._end.set_result(None)
@@ -88,12 +94,11 @@ class Exchange:
     def environ(self) -> dict[str, Any]:
         """See :class:`eio_server.integration.Exchange`; ``tornado.handler`` is in it."""
         request, sock = self._handler.request, self._stream.socket
-        peer = server = None
-        if sock is not None:
-            try:
+        peer: Any = None
+        server: Any = None
+        with contextlib.suppress(OSError):  # the client is gone
+            if sock is not None:
                 peer, server = sock.getpeername(), sock.getsockname()
-            except OSError:
-                pass
         known = isinstance(peer, tuple)  # a Unix socket has a path
         environ = make_environ(
             method=self.request.method,

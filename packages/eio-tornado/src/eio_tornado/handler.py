@@ -19,7 +19,7 @@ __all__ = ["Handler", "get_tornado_handler"]
 
 LINGER = 2.0
 """Seconds to go on reading a body that nobody wants, so that its sender can read the response: a connection that is
-closed with something unread is reset."""
+closed with something unread is reset. The same for one that does not belong there, which Tornado reads first."""
 
 IGNORED = 64 * 1024
 """Bytes of a body where none belongs; Tornado itself refuses more."""
@@ -36,6 +36,8 @@ METHODS = WebSocketHandler.SUPPORTED_METHODS
 
 class _Any(tuple[str, ...]):
     """Every method is ours to answer (row ER-6)."""
+
+    __slots__ = ()
 
     def __contains__(self, method: object) -> bool:
         return True
@@ -68,6 +70,7 @@ class Handler(WebSocketHandler):
         if self.request.method == "GET":
             self._exchange = Exchange(self)
             connection.set_max_body_size(IGNORED)
+            connection.set_body_timeout(LINGER)
             return
         connection.set_max_body_size(sys.maxsize)  # larger than any: it is we who count
         self._body = body = Body()
@@ -84,7 +87,8 @@ class Handler(WebSocketHandler):
         """Whatever is left of the body is nobody's wish; but its sender shall be able to read the response."""
         assert self._body is not None, "there is one where a task serves"
         self._body.settle()
-        asyncio.get_running_loop().call_later(LINGER, self._give_up)
+        if not self._body.over:
+            asyncio.get_running_loop().call_later(LINGER, self._give_up)
 
     def _give_up(self) -> None:
         if not self._finished:
@@ -130,6 +134,10 @@ class Handler(WebSocketHandler):
         if exchange.closing:
             connection.close()
 
+    def on_finish(self) -> None:
+        """The request is over: it and its exchange hold each other no longer."""
+        self._exchange = None
+
     def on_connection_close(self) -> None:
         """The client is gone, while its request was handled or its body was awaited, or from its WebSocket."""
         if self._exchange is not None:
@@ -152,13 +160,13 @@ class Handler(WebSocketHandler):
         self.clear_header("Content-Type")
         for name, value in offer.headers:
             self.add_header(name, value)
-        self.open_args, self.open_kwargs = [], {}
+        self.open_args, self.open_kwargs = (), {}
         try:
             self.ws_connection = protocol = self.get_websocket_protocol()
             assert protocol is not None, "the version was checked"
             await protocol.accept_connection(self)
         finally:
-            if self._websocket is None:
+            if self._offer is not None:
                 offer.failed()
 
     def get_websocket_protocol(self) -> Protocol | None:
@@ -182,11 +190,12 @@ class Handler(WebSocketHandler):
 
     def open(self, *_: str, **__: str) -> None:
         """The 101 was sent."""
-        assert self._offer is not None, "nothing else accepts"
+        offer, self._offer = self._offer, None
+        assert offer is not None, "nothing else accepts"
         assert isinstance(self.ws_connection, Protocol)
         self.set_nodelay(True)
         self._websocket = WebSocket(self, self.ws_connection)
-        self._connection = self._offer.opened(self._websocket)
+        self._connection = offer.opened(self._websocket)
 
     def on_message(self, message: str | bytes) -> Any:
         """A message; Tornado reads no further while what is returned is not done (row IN-13)."""
@@ -196,6 +205,7 @@ class Handler(WebSocketHandler):
     def on_close(self) -> None:
         """The WebSocket is over; or a poll, which has none."""
         connection, self._connection = self._connection, None
+        websocket, self._websocket = self._websocket, None
         if connection is not None:
-            assert self._websocket is not None, "it was opened"
-            connection.lost(self.close_code, error=self._websocket.protocol.too_big)
+            assert websocket is not None, "it was opened"
+            connection.lost(self.close_code, error=websocket.protocol.too_big)

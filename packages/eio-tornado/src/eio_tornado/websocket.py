@@ -43,7 +43,10 @@ class WebSocket:
             written = self._handler.write_message(frame, binary=not isinstance(frame, str))
         except WebSocketClosedError:
             raise Disconnected from None
-        return _finish(written) if self._writing() else None
+        if not self._writing():
+            return None
+        written.add_done_callback(_retrieve)
+        return _finish(written)
 
     async def close(self, code: int) -> None:
         """See :class:`eio_server.integration.WebSocket`. The reader finishes the handshake, or a timer after 5 s."""
@@ -55,7 +58,14 @@ class WebSocket:
 
 
 async def _finish(written: asyncio.Future[None]) -> None:
+    await asyncio.wait((written,))  # which does not cancel it: Tornado's own callbacks do not expect that
     try:
-        await asyncio.shield(written)  # Tornado's own callbacks do not expect that it is cancelled
+        written.result()
     except WebSocketClosedError:
         raise Disconnected from None
+
+
+def _retrieve(written: asyncio.Future[None]) -> None:
+    """Whoever waits for the write may have been cancelled, even before it began: then nobody asks how it ended."""
+    if not written.cancelled():
+        written.exception()

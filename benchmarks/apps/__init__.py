@@ -1,0 +1,43 @@
+"""The programs that are compared. Each module serves one framework: ``raw`` is the framework's plainest program, the
+others are eio's and python-engineio's server under the same framework.
+
+What a program does is told by the environment: ``BENCH_KIND`` (raw, eio, eio-async, engineio), ``BENCH_APP`` (echo or
+broadcast), ``BENCH_PORT``, ``BENCH_PING`` (seconds between pings).
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import Any
+
+KIND = os.environ.get("BENCH_KIND", "raw")
+BROADCASTS = os.environ.get("BENCH_APP") == "broadcast"
+PORT = int(os.environ.get("BENCH_PORT", "0"))
+PING = float(os.environ.get("BENCH_PING", "300"))
+"""Longer than any measurement, but for that of the heartbeat."""
+
+
+def engine(integration: str) -> Any:
+    """The Engine.IO server of this kind, with its handlers: an echo, or whatever comes goes to everybody."""
+    options: dict[str, Any] = {"ping_interval": PING, "ping_timeout": 60, "async_handlers": KIND == "eio-async"}
+    if KIND == "engineio":
+        server = import_module("engineio").AsyncServer(async_mode=integration, cors_allowed_origins="*", **options)
+    else:
+        server = import_module(f"eio_{integration}").AsyncServer(**options)
+
+    async def echo(sid: str, data: Any) -> None:
+        await server.send(sid, data)
+
+    def broadcast(sid: str, data: Any) -> None:
+        server.broadcast(server.sockets, data)
+
+    async def broadcast_one_by_one(sid: str, data: Any) -> None:
+        for other in list(server.sockets):
+            await server.send(other, data)
+
+    if BROADCASTS:
+        server.on("message", broadcast_one_by_one if KIND == "engineio" else broadcast)
+    else:
+        server.on("message", echo)
+    return server

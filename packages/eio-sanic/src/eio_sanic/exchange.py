@@ -1,0 +1,163 @@
+"""A request of Sanic as the runner sees it, and the response to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import Any
+
+from eio_core import REQUEST_HEADERS, Request, Response
+from eio_server.environ import decoded_path, latin1, make_environ
+from eio_server.handshake import handshake_problem
+from eio_server.integration import BodyTooLarge, Disconnected
+from sanic import HTTPResponse
+from sanic import Request as SanicRequest
+from sanic.exceptions import RequestCancelled, SanicException
+
+__all__ = ["Exchange"]
+
+LINGER = 2.0
+"""Seconds to go on reading a body that nobody wants, so that its sender can read the response: a connection that is
+closed with something unread is reset."""
+
+TEXT = "text/plain; charset=utf-8"
+"""The type of a response that names none: Sanic's own word for that would be ``None``."""
+
+
+class Exchange:
+    """See :class:`eio_server.integration.Exchange`."""
+
+    __slots__ = ("_lost", "_protocol", "_sanic", "_stream", "request")
+
+    def __init__(self, request: SanicRequest[Any, Any]) -> None:
+        self._sanic = request
+        stream: Any = request.stream  # an Http, on Sanic's own server
+        self._stream = stream
+        self._protocol = stream.protocol
+        self._lost: Callable[[], None] | None = None
+        headers = request.headers
+        self.request = Request(
+            method=request.method,
+            query=latin1(request.query_string),
+            headers={name: latin1(", ".join(headers.getall(name))) for name in REQUEST_HEADERS if name in headers},
+            scheme="https" if self._protocol.conn_info.ssl else "http",  # not of a forwarded header
+            http_version=request.version,
+        )
+
+    def environ(self) -> dict[str, Any]:
+        """See :class:`eio_server.integration.Exchange`; ``sanic.request`` is in it."""
+        request, info = self._sanic, self._protocol.conn_info
+        environ = make_environ(
+            method=request.method,
+            path=decoded_path(request.path),
+            query=self.request.query,
+            headers=((name, latin1(value)) for name, value in request.headers.items()),
+            scheme=self.request.scheme,
+            http_version=self.request.http_version,
+            peer=info.peername if isinstance(info.peername, tuple) else None,  # a Unix socket has a path
+            server=info.sockname if isinstance(info.sockname, tuple) else None,
+            raw_path=request.path,
+        )
+        environ["sanic.request"] = request
+        return environ
+
+    def watch(self, lost: Callable[[], None]) -> Exchange:
+        """See :class:`eio_server.integration.Exchange`: an asynchronous context manager that is this object."""
+        self._lost = lost
+        return self
+
+    async def __aenter__(self) -> None:
+        if self._gone:
+            self.cancelled()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._lost = None
+
+    def cancelled(self) -> bool:
+        """The handler was cancelled, which is how Sanic says that the client is gone: tell whoever watches.
+
+        :returns: whether anybody did.
+        """
+        self._stream.request_body = None  # else Sanic waits for the rest of it, and for ever
+        lost, self._lost = self._lost, None
+        if lost is not None:
+            lost()
+        return lost is not None
+
+    async def read(self, limit: int) -> bytes:
+        """See :class:`eio_server.integration.Exchange`."""
+        request = self._sanic
+        declared = request.headers.get("content-length", "")
+        if declared.isdecimal() and (len(declared) > 18 or int(declared) > limit):
+            raise BodyTooLarge
+        body = bytearray(request.body)  # of a route without stream=True, where Sanic has read it
+        try:
+            while len(body) <= limit and (chunk := await self._stream.read()):
+                body += chunk
+        except SanicException as error:  # it is malformed
+            raise Disconnected from error
+        if len(body) > limit:
+            raise BodyTooLarge
+        return bytes(body)
+
+    async def respond(self, response: Response) -> None:
+        """See :class:`eio_server.integration.Exchange`. Written here and not by Sanic, so that a failure shows."""
+        protocol = self._protocol
+        if self._gone:
+            raise Disconnected
+        answer = HTTPResponse(response.body, response.status, content_type=TEXT)
+        for name, value in response.headers:
+            answer.headers.add(name, value)
+            if name.lower() == "connection" and value.lower() == "close":
+                self._stream.keep_alive = False
+        try:
+            answer = await self._sanic.respond(answer)  # which has the application's middlewares see it
+            if self._sanic.method != "HEAD":  # which Sanic can send only once, when its handler has returned
+                await answer.send(end_stream=True)
+            await protocol.send(b"")  # waits until that was taken
+        except RequestCancelled:
+            raise Disconnected from None
+        except asyncio.CancelledError:  # while a slow client was waited for; nothing can follow half a response
+            protocol.abort()
+            raise
+
+    @property
+    def _gone(self) -> bool:
+        transport = self._protocol.transport
+        return transport is None or transport.is_closing()
+
+    async def finish(self) -> None:
+        """Bring the request to its end for Sanic: answered, and the rest of its body out of the way."""
+        stream = self._stream
+        if not self._gone and not self._sanic.responded:  # what came as a body was none
+            with suppress(Disconnected):
+                await self.respond(Response(400, [("Cache-Control", "no-store"), ("Connection", "close")]))
+        if self._gone:
+            raise RequestCancelled
+        if stream.request_body:
+            try:
+                async with asyncio.timeout(LINGER):
+                    while await stream.read():
+                        pass
+            except (TimeoutError, SanicException):
+                stream.keep_alive = False
+            finally:
+                stream.request_body = None  # else Sanic goes on reading, even when the client has gone
+
+    def websocket_problem(self) -> Response | None:
+        """See :class:`eio_server.integration.Exchange` (row WS-11).
+
+        :raises TypeError: Sanic's server was not told that there are WebSockets.
+        """
+        if not hasattr(self._protocol, "websocket_handshake"):
+            raise TypeError("Sanic serves no WebSockets: call app.enable_websocket() before it starts")
+        headers = self._sanic.headers
+        return handshake_problem(
+            connection=headers.get("connection", ""),  # of several, Sanic passes on the first
+            version=", ".join(headers.getall("sec-websocket-version", [])),
+            key=", ".join(headers.getall("sec-websocket-key", [])),
+        )

@@ -1,0 +1,1 @@
+"""A real browser, Chromium, with the official client in its pages."""

@@ -1,0 +1,123 @@
+"""The parts of the documentation that are written from the code: the states, and what servers cannot do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from eio_core import LEGAL, Action, Channel, PacketType
+
+from tests.integrations.servers import ALL, Gap, Server
+
+# ------------------------------------------------------------------------------------------------------------- states
+
+NEXT = {
+    Action.ANSWER: Channel.PROBED,
+    Action.UPGRADE: Channel.CARRYING,
+    Action.DROP: Channel.ENDED,
+    Action.FAIL: Channel.ENDED,
+    Action.LEAVE: Channel.ENDED,
+}
+"""What a WebSocket is after a packet; it stays what it was for other actions."""
+
+
+def diagram() -> str:
+    """The states of a WebSocket, in mermaid."""
+    lines = [
+        "[*] --> UNPROBED: (a WebSocket for a session)",
+        "[*] --> CARRYING: (a handshake)",
+        *(f"{before.name} --> {after.name}: {label}" for before, after, label in transitions()),
+        "CARRYING --> DRAINING: (the application closes)",
+        "DRAINING --> ENDED: (all is written)",
+        "ENDED --> [*]",
+    ]
+    return "\n".join(["```mermaid", "stateDiagram-v2", *(f"    {line}" for line in lines), "```"])
+
+
+def transitions() -> Iterator[tuple[Channel, Channel, str]]:
+    """What the table does to a WebSocket: from, to, and the packets."""
+    for channel, actions in LEGAL.items():
+        if channel is not Channel.POST:
+            packets: dict[Channel, list[str]] = {}
+            for packet, action in actions.items():
+                after = NEXT.get(action, channel)
+                if after is not channel:
+                    packets.setdefault(after, []).append(shown(packet, action))
+            for after, labels in packets.items():
+                yield channel, after, ", ".join(labels)
+
+
+def shown(packet: PacketType, action: Action) -> str:
+    return f"{int(packet)}probe" if action is Action.ANSWER else str(int(packet))
+
+
+def table() -> str:
+    """The table of legal packets."""
+    return markdown(
+        ["packet", *(channel.name for channel in LEGAL)],
+        ([f"{int(one)} {one.name}", *(actions[one].name for actions in LEGAL.values())] for one in PacketType),
+    )
+
+
+# -------------------------------------------------------------------------------------------------------- conformance
+
+NOTES = {
+    Gap.CUTS_ON_WEBSOCKET_ERROR: "It does not tell us what was wrong, so the reason is *transport close* instead of "
+    "*transport error*, and the client sees 1006 instead of 1002 or 1007.",
+    Gap.REFUSES_BAD_HEADERS: "The client gets the framework's 400 instead of ours with code 3.",
+    Gap.HIDES_FAILED_WRITES: "The client of a poll that leaves while its response is written is noticed at its ping "
+    "timeout; one that leaves earlier is noticed at once.",
+    Gap.CANNOT_ABORT: "Our side lets go of the connection after five seconds; the socket is the server's, which has "
+    "timeouts of its own.",
+    Gap.COMPRESSION_IS_THE_SERVERS: "`websocket_compression=True` warns once. Use the option of the server.",
+    Gap.NEVER_COMPRESSES: "`websocket_compression=True` warns once.",
+    Gap.BARE_HANDSHAKE: "The CORS headers are missing there; a browser asks for none on a WebSocket.",
+    Gap.ACCEPTS_UNMASKED_FRAMES: "RFC 6455 wants such a connection closed. No browser sends one.",
+    Gap.LOSES_EARLY_FRAMES: "No client sends before it has its answer. If one did, its session would end at the ping "
+    "timeout at the latest.",
+    Gap.DIES_OF_EARLY_FRAMES: "Anybody who reaches the server can end it so: put a proxy in front of it.",
+    Gap.STOPS_AFTER_REQUESTS: "So clients are told by the first SIGTERM or SIGINT instead (`handle_signals`). A server "
+    "that is stopped in another way waits until its polls have ended, for up to `ping_interval`.",
+    Gap.CANCELS_REQUESTS_ON_STOP: "The same holds: a signal tells clients in time.",
+}
+"""Why, and what happens instead; what a gap says of itself stands before it."""
+
+
+def columns() -> list[Server]:
+    """The servers; one on another event loop of asyncio only if that makes a difference."""
+    plain = {(server.integration, server.gaps) for server in ALL if not server.uvloop}
+    return [server for server in ALL if not server.uvloop or (server.integration, server.gaps) not in plain]
+
+
+def servers() -> str:
+    """Servers by matters."""
+    shown = columns()
+    used = [gap for gap in Gap if any(gap in server.gaps for server in shown)]
+    return markdown(
+        ["", *map(str, shown)],
+        ([name(gap), *("✗" if gap in server.gaps else "✓" for server in shown)] for gap in used),
+    )
+
+
+def gaps() -> str:
+    """One by one, what is missing."""
+    return "\n\n".join(
+        f"**{name(gap)}** ({', '.join(str(server) for server in columns() if gap in server.gaps) or 'none any more'})\n"
+        f": {gap.value[0].upper()}{gap.value[1:]}. {NOTES.get(gap, '')}".rstrip()
+        for gap in Gap
+    )
+
+
+def name(gap: Gap) -> str:
+    return gap.name.replace("_", " ").capitalize().replace("websocket", "WebSocket")
+
+
+# -------------------------------------------------------------------------------------------------------------- pages
+
+PAGES = {
+    "states.md": {"diagram": diagram, "table": table},
+    "conformance.md": {"servers": servers, "gaps": gaps},
+}
+
+
+def markdown(head: list[str], rows: Iterable[list[str]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
