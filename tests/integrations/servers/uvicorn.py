@@ -100,6 +100,6 @@ SERVERS = (
         application,
         partial(run, http="httptools", ws="websockets-sansio"),
         uvloop=True,
-        gaps=GAPS,
+        gaps=GAPS | {Gap.REFUSES_BAD_HEADERS},
     ),
 )
