@@ -121,6 +121,7 @@ class Connection:
             finally:
                 if self.current is not None:
                     self.engine.connection_lost(self.current, error=self.broken)  # step 6
+                    self.current.handle = None  # no cycle
                     self.server.settle()
             self.writer.write_eof()
             async with asyncio.timeout(LINGER):

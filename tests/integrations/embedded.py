@@ -61,6 +61,10 @@ class EmbeddedServer:
     def ping_interval(self) -> float:
         return float(self.application.engine.settings.ping_interval)
 
+    @ping_interval.setter
+    def ping_interval(self, value: float) -> None:
+        self.application.engine.settings.ping_interval = value
+
 
 class Application(custom_server.Server):  # type: ignore[misc]
     """An application that calls handlers. A handler that has to wait does so in a task."""

@@ -58,8 +58,9 @@ def loop_of(server: Server) -> str:
 
 def made_of(server: Server) -> list[str]:
     """The framework that its integration asks for, and whatever else its name and its loop name, with the versions."""
-    (framework,) = (name for name in requires(f"eio-{server.integration}") or () if not name.startswith("eio-"))
-    names = [re.split(r"[^\w-]", framework)[0], *server.name.split("-"), loop_of(server)]
+    wanted = requires(f"eio-{server.integration}") if server.api else []
+    frameworks = [re.split(r"[^\w-]", name)[0] for name in wanted or () if not name.startswith("eio-")]
+    names = [*frameworks, *server.name.split("-"), loop_of(server)]
     found = []
     for name in dict.fromkeys(names):
         try:

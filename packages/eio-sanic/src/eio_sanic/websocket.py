@@ -79,7 +79,7 @@ class WebSocket:
 class Reader:
     """Hands every message to the runner, until the end; then says so. Stands where Sanic has its assembler."""
 
-    __slots__ = ("_buffer", "_connection", "_failed", "_sanic", "_text", "_transport")
+    __slots__ = ("_before", "_buffer", "_connection", "_failed", "_sanic", "_text", "_transport")
 
     _sanic: Any  # which has no types for half of its methods
 
@@ -91,6 +91,7 @@ class Reader:
         """What has arrived of a message in several frames."""
         self._text = False
         self._failed = False
+        self._before = sanic.assembler
         sanic.assembler = cast("WebsocketFrameAssembler", self)
 
     async def put(self, frame: Frame) -> None:
@@ -135,10 +136,14 @@ class Reader:
             finally:
                 close = sanic.ws_proto.close_rcvd or sanic.ws_proto.close_sent
                 self._connection.lost(None if close is None else close.code)
+                sanic.assembler = self._before  # else Sanic's own cycles would keep us, and the session
 
 
 class Answered(HTTPResponse):
     """What Sanic is given to send when all is sent."""
 
     async def send(self, *_: Any, **__: Any) -> None:
-        """Nothing."""
+        """Send nothing, and let go of the request: each holds the other."""
+        stream: Any = self.stream
+        if stream is not None:
+            self.stream = stream.response = None
