@@ -57,11 +57,14 @@ def loop_of(server: Server) -> str:
 
 
 def made_of(server: Server) -> list[str]:
-    """The framework that its integration asks for, and whatever else its name and its loop name, with the versions."""
-    (framework,) = (name for name in requires(f"eio-{server.integration}") or () if not name.startswith("eio-"))
-    names = [re.split(r"[^\w-]", framework)[0], *server.name.split("-"), loop_of(server)]
+    """What its integration asks for, and whatever else its name and its loop name, with the versions installed here."""
+    try:
+        needs = requires(f"eio-{server.integration}") or []
+    except PackageNotFoundError:  # it is none of our packages, or not tested in this environment
+        needs = []
+    frameworks = [re.split(r"[^\w-]", need)[0] for need in needs if not need.startswith("eio-")]
     found = []
-    for name in dict.fromkeys(names):
+    for name in dict.fromkeys([*frameworks, *server.name.split("-"), loop_of(server)]):
         try:
             found.append(f"{name} {version(name)}")
         except PackageNotFoundError:  # asyncio, or the name of an interface
