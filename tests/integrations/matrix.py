@@ -57,12 +57,14 @@ def loop_of(server: Server) -> str:
 
 
 def made_of(server: Server) -> list[str]:
-    """The framework that its integration asks for, and whatever else its name and its loop name, with the versions."""
-    wanted = requires(f"eio-{server.integration}") if server.api else []
-    frameworks = [re.split(r"[^\w-]", name)[0] for name in wanted or () if not name.startswith("eio-")]
-    names = [*frameworks, *server.name.split("-"), loop_of(server)]
+    """What its integration asks for, and whatever else its name and its loop name, with the versions installed here."""
+    try:
+        needs = requires(f"eio-{server.integration}") or []
+    except PackageNotFoundError:  # it is none of our packages, or not tested in this environment
+        needs = []
+    frameworks = [re.split(r"[^\w-]", need)[0] for need in needs if not need.startswith("eio-")]
     found = []
-    for name in dict.fromkeys(names):
+    for name in dict.fromkeys([*frameworks, *server.name.split("-"), loop_of(server)]):
         try:
             found.append(f"{name} {version(name)}")
         except PackageNotFoundError:  # asyncio, or the name of an interface
