@@ -80,7 +80,7 @@ class SanicIntegration:
         if offer is None:
             await exchange.finish()
             return None
-        del exchange  # a WebSocket lives long, and what was asked at its start need not
+        del exchange, serving  # a WebSocket lives long, and what was asked at its start need not
         return await carry(request, offer)
 
 

@@ -109,11 +109,12 @@ class Reader:
         if self._failed:
             return
         try:
-            waiting = self._connection.feed(str(data, "utf-8") if self._text else bytes(data))
+            message = str(data, "utf-8") if self._text else bytes(data)
         except UnicodeDecodeError:  # row WS-20
             self._failed = True
             self._sanic.fail_connection(INVALID_DATA)
             return
+        waiting = self._connection.feed(message)
         if waiting is not None:
             paused = not self._transport.is_closing() and self._sanic.pause_frames()
             try:
