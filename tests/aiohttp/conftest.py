@@ -4,33 +4,17 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from functools import partial
 from importlib.util import find_spec
-from typing import Any
 
 import pytest
 
 from tests.integrations.harness import Logs, Serve, serving
-from tests.integrations.servers import Server, listen
-from tests.integrations.servers.aiohttp import application
+from tests.integrations.servers import Server
+from tests.integrations.servers.aiohttp import application, run
 
 collect_ignore_glob = [] if find_spec("eio_aiohttp") else ["test_*.py"]
-
-
-@asynccontextmanager
-async def run(app: Any, *, handler_cancellation: bool) -> AsyncIterator[int]:
-    from aiohttp import web
-
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, handler_cancellation=handler_cancellation)
-    await runner.setup()
-    listener, port = listen()
-    await web.SockSite(runner, listener).start()
-    try:
-        yield port
-    finally:
-        await runner.cleanup()
 
 
 @pytest.fixture

@@ -61,8 +61,25 @@ def table() -> str:
 # -------------------------------------------------------------------------------------------------------- conformance
 
 NOTES = {
-    Gap.CUTS_ON_WEBSOCKET_ERROR: "It does not tell us what was wrong, so the reason is *transport close* instead of "
-    "*transport error*, and the client sees 1006 instead of 1002 or 1007.",
+    Gap.CUTS_ON_WEBSOCKET_ERROR: "The client sees 1006 instead of 1002 or 1007.",
+    Gap.CLOSES_WITHOUT_CODE: "The client sees 1005 instead of 1002 or 1007.",
+    Gap.HIDES_WEBSOCKET_ERRORS: "So the reason is *transport close* instead of *transport error*.",
+    Gap.REFUSES_WITHOUT_A_REASON: "Its session, if it has one, is treated as elsewhere; our log line says why.",
+    Gap.KNOWS_ONE_CLOSE_CODE: "Clients of Engine.IO do not look at the code.",
+    Gap.SENDS_NO_EMPTY_MESSAGE: "An empty binary message does not arrive; an empty text has its packet type, and does.",
+    Gap.TAKES_WHAT_IT_GETS: "`max_buffered_bytes` and `drain()` know only of what has not been handed to it: a client "
+    "that reads nothing fills the memory of the server, until its ping timeout.",
+    Gap.READS_AHEAD: "`max_pending_messages` bounds the handlers that run, not what the server holds: a client that "
+    "floods fills its memory.",
+    Gap.WAITS_FOR_BODIES: "It keeps what arrives on disk. A second POST beside one that still arrives is no overlap "
+    "for us, a body that breaks off is unknown to us and ends nothing, and a body that is too large is refused when all "
+    "of it has come.",
+    Gap.EATS_FORMS: "A POST with the type of a form arrives empty and is refused: code 3, and its session ends.",
+    Gap.JOINS_COOKIES: "`HTTP_COOKIE` has a comma where there should be a semicolon.",
+    Gap.ACCEPTS_FOR_NOBODY: "The connect handler has accepted it, and the reason is *transport close* instead of "
+    "*transport error*.",
+    Gap.NO_LIFESPAN: "`on_startup` and `on_shutdown` of `ASGIApp` are not called; the first signal still tells clients "
+    "(`handle_signals`).",
     Gap.REFUSES_BAD_HEADERS: "The client gets the framework's 400 instead of ours with code 3.",
     Gap.HIDES_FAILED_WRITES: "The client of a poll that leaves while its response is written is noticed at its ping "
     "timeout; one that leaves earlier is noticed at once.",
@@ -94,7 +111,7 @@ def servers() -> str:
     used = [gap for gap in Gap if any(gap in server.gaps for server in shown)]
     return markdown(
         ["", *map(str, shown)],
-        ([name(gap), *("✗" if gap in server.gaps else "✓" for server in shown)] for gap in used),
+        ([name(gap), *("●" if gap in server.gaps else "" for server in shown)] for gap in used),
     )
 
 

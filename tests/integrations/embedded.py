@@ -22,6 +22,18 @@ IGNORED = {"async_handlers", "logger"}
 """Arguments that are AsyncServer's own and change nothing that a client could see."""
 
 
+def setting(name: str) -> Any:
+    """A setting of the engine, as an attribute."""
+
+    def get(server: EmbeddedServer) -> Any:
+        return getattr(server.application.engine.settings, name)
+
+    def change(server: EmbeddedServer, value: Any) -> None:
+        setattr(server.application.engine.settings, name, value)
+
+    return property(get, change)
+
+
 class EmbeddedServer:
     """What a test takes for an AsyncServer."""
 
@@ -57,13 +69,8 @@ class EmbeddedServer:
     def buffered(self, sid: str) -> int:
         return self.sockets[sid].buffered
 
-    @property
-    def ping_interval(self) -> float:
-        return float(self.application.engine.settings.ping_interval)
-
-    @ping_interval.setter
-    def ping_interval(self, value: float) -> None:
-        self.application.engine.settings.ping_interval = value
+    ping_interval = setting("ping_interval")
+    ping_timeout = setting("ping_timeout")
 
 
 class Application(custom_server.Server):  # type: ignore[misc]

@@ -24,10 +24,10 @@ def application(eio: AsyncServer, **options: Any) -> Any:
 
 
 @asynccontextmanager
-async def run(app: Any, pem: Path | None = None) -> AsyncIterator[int]:
+async def run(app: Any, pem: Path | None = None, **options: Any) -> AsyncIterator[int]:
     from aiohttp import web
 
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, **options)
     await runner.setup()
     listener, port = listen()
     await web.SockSite(runner, listener, ssl_context=tls(pem)).start()

@@ -76,6 +76,7 @@ GAPS = frozenset(
         Gap.KNOWS_ONE_CLOSE_CODE,
         Gap.SENDS_NO_EMPTY_MESSAGE,
         Gap.TAKES_WHAT_IT_GETS,
+        Gap.READS_AHEAD,
         Gap.WAITS_FOR_BODIES,
         Gap.EATS_FORMS,
         Gap.JOINS_COOKIES,
