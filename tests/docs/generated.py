@@ -72,7 +72,7 @@ NOTES = {
     Gap.READS_AHEAD: "`max_pending_messages` bounds the handlers that run, not what the server holds: a client that "
     "floods fills its memory.",
     Gap.WAITS_FOR_BODIES: "It keeps what arrives on disk. A second POST beside one that still arrives is no overlap "
-    "for us, a body that breaks off is unknown to us and ends nothing, and a body that is too large is refused when all "
+    "for us, a body that breaks off is unknown to us and ends nothing, and one that is too large is refused when all "
     "of it has come.",
     Gap.EATS_FORMS: "A POST with the type of a form arrives empty and is refused: code 3, and its session ends.",
     Gap.JOINS_COOKIES: "`HTTP_COOKIE` has a comma where there should be a semicolon.",

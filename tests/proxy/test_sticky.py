@@ -29,7 +29,7 @@ async def two_behind_nginx(
     async with serve(async_handlers=False) as one:
         eio = server.make(async_handlers=False)
         async with server.run(server.application(eio)) as port:
-            other = Site(server, eio, port, polling=True)
+            other = Site(server, eio, port, polling=True, tls=False)
             async with nginx(one.port, port, sticky=True, change=change) as proxy:
                 yield proxy, one, other
             await other.check()

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from eio_server import AsyncServer
@@ -50,10 +50,9 @@ class Gap(enum.Enum):
     CANCELS_REQUESTS_ON_STOP = "a stop cancels requests after a while: a parked poll gets a 500"
 
 
-class Run(Protocol):
-    """Serves an application on a free port; with TLS if a PEM file is given, of a certificate and its key."""
-
-    def __call__(self, app: Any, pem: Path | None = None, **options: Any) -> AbstractAsyncContextManager[int]: ...
+Run = Callable[..., AbstractAsyncContextManager[int]]
+"""Serves an application on a free port, ``run(app, pem, **options)``; with TLS if there is a PEM file, of a certificate
+and its key. The options are the server's own."""
 
 
 @dataclass(frozen=True, slots=True)
