@@ -71,10 +71,15 @@ if (_running := f"3.{sys.version_info.minor}") not in PYTHONS:  # newer than wha
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the tests on every Python that is installed (``-- tests/core -k probe`` some of them)."""
+    """Run the tests on every Python that is installed (``-- tests/core -k probe`` some of them).
+
+    The integrations on all servers with the oldest Python, on one for each with the others.
+    """
     install(session, "test")
     elsewhere = ("interop", "browser", "proxy", "frozen")
-    session.run(*PYTEST, *(f"--ignore=tests/{name}" for name in elsewhere), *session.posargs)
+    older = [python for python in PYTHONS[: PYTHONS.index(str(session.python))] if shutil.which(f"python{python}")]
+    env = {"EIO_SERVERS": "few"} if older else {}
+    session.run(*PYTEST, *(f"--ignore=tests/{name}" for name in elsewhere), *session.posargs, env=env)
 
 
 @nox.session

@@ -2,7 +2,8 @@
 
 A further integration is one file here (how an application is made of an ``AsyncServer``, how it is served and stopped,
 which gaps it has) and its name in ``ALL``. Frameworks are imported when they are used: where one wheel is tested alone
-(``EIO_SUITE=aiohttp``, ``EIO_SUITE=asgi``) the others are not even installed.
+(``EIO_SUITE=aiohttp``, ``EIO_SUITE=asgi``) the others are not even installed. With ``EIO_SERVERS=few`` there is one for
+each integration, on asyncio and on trio.
 """
 
 from __future__ import annotations
@@ -26,4 +27,9 @@ ALL = (
 )
 
 SUITE = os.environ.get("EIO_SUITE")
-SERVERS = tuple(server for server in ALL if SUITE in {None, "", server.integration})
+FEW = {(server.integration, server.backend): server for server in reversed(ALL)}
+SERVERS = tuple(
+    server
+    for server in (ALL if os.environ.get("EIO_SERVERS") != "few" else reversed(FEW.values()))
+    if SUITE in {None, "", server.integration}
+)
