@@ -57,9 +57,17 @@ def with_tornado(server: Server, eio: AsyncServer) -> Any:
     return app
 
 
+def with_sanic(server: Server, eio: AsyncServer) -> Any:
+    app = server.application(eio)
+    for url, folder in FOLDERS.items():
+        app.static(url, folder, name=url.strip("/"))
+    return app
+
+
 INTEGRATIONS: dict[str, Callable[[Server, AsyncServer], Any]] = {
     "aiohttp": with_aiohttp,
     "asgi": with_asgi,
+    "sanic": with_sanic,
     "tornado": with_tornado,
 }
 

@@ -18,7 +18,7 @@ from eio_server.asyncio_runtime import AsyncioRuntime
 
 custom_server: Any = import_module("examples.custom_server")
 
-IGNORED = {"async_handlers", "logger"}
+IGNORED = {"async_handlers", "decode_json", "logger"}
 """Arguments that are AsyncServer's own and change nothing that a client could see."""
 
 
@@ -85,9 +85,10 @@ class Application(custom_server.Server):  # type: ignore[misc]
     async def connect(self, session: Session, request: Any) -> bool:
         self.sockets[session.sid] = session
         accepted = await self._call("connect", session.sid, {})
-        if accepted not in {None, True}:
-            del self.sockets[session.sid]
-        return accepted in {None, True}
+        if accepted is None or accepted is True:
+            return True
+        del self.sockets[session.sid]
+        return False
 
     def message(self, session: Session, data: str | bytes) -> None:
         self._start(self._call("message", session.sid, data))

@@ -15,6 +15,7 @@ from .clients import TIMEOUT, Client, settle
 from .servers import Gap
 
 if TYPE_CHECKING:
+    from eio_core import Session
     from eio_server import AsyncServer
 
     from .servers import Server
@@ -117,6 +118,12 @@ class Site(Client):
     def code(self, code: int) -> int:
         """What arrives of a close code of ours (WS-22)."""
         return 1000 if Gap.KNOWS_ONE_CLOSE_CODE in self.server.gaps else code
+
+    def core(self, sid: str) -> Session:
+        """The core's side of a session; where there is no AsyncServer, nothing stands before it."""
+        socket: Any = self.eio.sockets[sid]
+        session: Session = getattr(socket, "core", socket)
+        return session
 
     async def check(self) -> None:
         """The sessions that are open are those that ``sockets`` shows, and a fresh client is served."""

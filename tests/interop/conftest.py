@@ -5,12 +5,19 @@ from __future__ import annotations
 import pytest
 
 from tests.integrations import conftest as integrations
-from tests.integrations.conftest import anyio_backend, logs, pytest_configure, serve, thaw
+from tests.integrations.conftest import (
+    anyio_backend,
+    logs,
+    pytest_collection_modifyitems,
+    pytest_configure,
+    serve,
+    thaw,
+)
 from tests.integrations.servers import SERVERS, Server
 
 from .engineio_client import AsyncioClient, Client, ThreadedClient
 
-__all__ = ["anyio_backend", "logs", "pytest_configure", "serve", "thaw"]
+__all__ = ["anyio_backend", "logs", "pytest_collection_modifyitems", "pytest_configure", "serve", "thaw"]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -103,6 +103,7 @@ async def test_upgrade_fails(serve: Serve) -> None:
         assert await site.seen.closed(result["sid"]) == "client disconnect"
 
 
+@pytest.mark.api("it makes the cookie")
 async def test_cookie_comes_back(serve: Serve) -> None:
     """HD-8, CD-15: with credentials, the cookie of the handshake is in every later request, the upgrade's included."""
     async with serve(cookie="io") as site, relay(site.port) as line:
@@ -114,6 +115,7 @@ async def test_cookie_comes_back(serve: Serve) -> None:
         assert len([request for request in requests if b"upgrade: websocket" in request]) == 1
 
 
+@pytest.mark.api("JSON is decoded")
 async def test_json_arrives_decoded(serve: Serve) -> None:
     """PL-3, PL-17, AP-5: JSON text reaches the handler as dict or list, and goes back as compact JSON."""
     async with serve(async_handlers=False) as site:
@@ -286,7 +288,11 @@ async def test_unknown_session(serve: Serve, client: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("client", [POLLING, WEBSOCKET], ids=["polling", "websocket"])
 @pytest.mark.parametrize(
-    ("answer", "body"), [(False, '"Unauthorized"'), ({"why": "closed"}, '{"why":"closed"}')], ids=["false", "value"]
+    ("answer", "body"),
+    [
+        pytest.param(False, '"Unauthorized"', id="false"),
+        pytest.param({"why": "closed"}, '{"why":"closed"}', id="value", marks=pytest.mark.api("the value is the body")),
+    ],
 )
 async def test_application_refuses(serve: Serve, client: dict[str, Any], answer: object, body: str) -> None:
     """ER-4, ER-10, AP-4, CD-1: the connect handler says no: 401 with its answer, and no session."""

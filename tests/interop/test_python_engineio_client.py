@@ -34,6 +34,7 @@ async def test_messages_of_every_kind(serve: Serve, client_type: type[Client], t
 
 
 @TRANSPORTS
+@pytest.mark.api("JSON is decoded")
 async def test_json(serve: Serve, client_type: type[Client], transports: list[str]) -> None:
     """PL-3, PL-17, AP-5, CD-17: dict and list are JSON on the wire, and dict and list again at the other end."""
     messages = [{"a": [1, None, "ü"]}, [], {}, [[{}]], "12", "{no JSON"]
@@ -116,7 +117,7 @@ async def test_connection_drops(serve: Serve, client_type: type[Client], transpo
         await client.send("here")
         await client.receive(1)
         if transports == POLLING:
-            await eventually(lambda: site.eio.sockets[client.sid].core.poll is not None)
+            await eventually(lambda: site.core(client.sid).poll is not None)
         line.drop()
         reason = await site.seen.closed(client.sid)
         assert reason == ("transport error" if transports == POLLING else "transport close")
@@ -172,7 +173,11 @@ async def test_message_is_too_large(serve: Serve, client_type: type[Client], tra
 
 
 @pytest.mark.parametrize(
-    ("answer", "body"), [(False, "Unauthorized"), ({"why": "closed"}, {"why": "closed"})], ids=["false", "value"]
+    ("answer", "body"),
+    [
+        pytest.param(False, "Unauthorized", id="false"),
+        pytest.param({"why": "closed"}, {"why": "closed"}, id="value", marks=pytest.mark.api("the value is the body")),
+    ],
 )
 async def test_application_refuses(serve: Serve, client_type: type[Client], answer: object, body: object) -> None:
     """ER-10, AP-4, CD-18: the connect handler says no: 401, and its answer reaches the client's application."""

@@ -45,7 +45,7 @@ async def test_without_request_buffering_a_broken_post_ends_the_session(serve: S
         session = await proxy.handshake()
         post = proxy.connect()
         await post.send("POST", session.url, [("Content-Length", "5")], b"4sl", end=False)
-        await eventually(lambda: site.eio.sockets[session.sid].core.post is not None)
+        await eventually(lambda: site.core(session.sid).post is not None)
         post.reset()
         assert await site.seen.closed(session.sid) == "transport error"
 

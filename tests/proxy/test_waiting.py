@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 async def parked(site: Site, session: Session) -> Connection:
     """A poll that has reached the server."""
     poll = await session.park()
-    await eventually(lambda: site.eio.sockets[session.sid].core.poll is not None)
+    await eventually(lambda: site.core(session.sid).poll is not None)
     return poll
 
 
