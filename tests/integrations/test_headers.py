@@ -52,7 +52,7 @@ POLICIES: list[tuple[str, Any, set[str]]] = [
     ],
 )
 async def test_origins(serve: Serve, policy: Any, accepted: set[str]) -> None:
-    """HD-1, HD-3, HD-4, HD-7: who is allowed, on polling and WebSocket; the origin is reflected, never a star."""
+    """HD-1, HD-3, HD-4, HD-7, IN-11: who is allowed, on polling and WebSocket; the origin is reflected, not a star."""
     async with serve(cors_allowed_origins=policy) as site:
         for value in (A, B, "null", f"http://{site.host}"):
             if policy in ("*", ["*"]) or value in accepted or (policy is None and value.endswith(site.host)):

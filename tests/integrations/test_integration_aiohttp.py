@@ -58,7 +58,7 @@ async def test_handle_request_is_a_handler(serve: Serve) -> None:
 
 
 async def test_the_scheme_of_aiohttp_is_the_real_one(serve: Serve) -> None:
-    """HD-2, HD-8: request.scheme, as a middleware for proxies may have set it."""
+    """HD-2, HD-8, MH-1: request.scheme, as a middleware for proxies may have set it."""
 
     @web.middleware
     async def secure(request: web.Request, handler: Any) -> Any:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
-from .clients import settle, url
+import anyio
+import pytest
+from tornado.web import Application
+
+from .clients import UPGRADE, assert_refused, frame, settle, url
 from .harness import Serve
 
 pytestmark = [pytest.mark.anyio, pytest.mark.only(integration="tornado")]
@@ -26,3 +30,74 @@ async def test_a_get_whose_body_does_not_come_is_not_awaited_for_ever(serve: Ser
             await connection.ended()
         await site.eio.disconnect(session.sid)
         assert (await session.get()).body == b"1"
+
+
+async def test_a_websocket_is_refused_before_the_101(serve: Serve) -> None:
+    """IN-10, IN-11: origin, session, application; Tornado's own check of origins, which knows less, is not asked."""
+    async with serve(cors_allowed_origins=["https://page.example"]) as site:
+        site.eio.on(
+            "connect",
+            lambda sid, environ: {"why": "closed"} if "HTTP_X_NO" in environ else site.seen.connect(sid, environ),
+        )
+        evil, good = ("Origin", "https://evil.example"), ("Origin", "https://page.example")
+        assert_refused(await site.request("GET", url("websocket"), [*UPGRADE, evil]), 3)
+        assert_refused(await site.request("GET", url("websocket", "nobody"), [*UPGRADE, good]), 1)
+        response = await site.request("GET", url("websocket"), [*UPGRADE, good, ("X-No", "1")])
+        assert (response.status, response.body) == (401, b'{"why":"closed"}')
+        assert (await site.request("GET", url("websocket"), [*UPGRADE, good])).status == 101
+
+
+async def test_responses_are_ours_alone(serve: Serve) -> None:
+    """IN-12: no Etag, so never a 304; no compression of Tornado's; cookies of others stay."""
+
+    def application(eio: Any) -> Application:
+        app = Application(compress_response=True, log_function=lambda _: None, eio=eio)
+        eio.attach(app)
+        return app
+
+    async with serve(app=application, cookie="io", http_compression=False) as site:
+        session = await site.handshake([("Accept-Encoding", "gzip"), ("If-None-Match", "*")])
+        assert session.response.get("etag") is None
+        assert session.response.get("content-encoding") is None
+        await site.eio.send(session.sid, "x" * 10_000)
+        response = await session.get([("Accept-Encoding", "gzip"), ("If-None-Match", "*")])
+        assert (response.status, response.get("content-encoding")) == (200, None)
+        assert response.body == b"4" + b"x" * 10_000
+
+
+async def test_reading_waits_for_handlers(serve: Serve) -> None:
+    """IN-13: with ``async_handlers=False`` no message is taken from the socket while one is being handled."""
+    started, release = 0, anyio.Event()
+
+    async def message(sid: str, data: Any) -> None:
+        nonlocal started
+        started += 1
+        await release.wait()
+
+    async with serve(async_handlers=False, max_pending_messages=1) as site:
+        site.eio.on("message", message)
+        websocket = await site.websocket()
+        with anyio.move_on_after(0.5) as scope:
+            for _ in range(400):
+                await websocket.stream.send(frame(b"x" * 100_000, 2))
+        assert scope.cancelled_caught
+        assert started == 1
+        websocket.reset()
+        release.set()
+        await site.seen.closed(websocket.sid)
+
+
+async def test_limits_are_those_of_the_server(serve: Serve) -> None:
+    """IN-14, PL-12, PL-14: and not Tornado's 10 MiB for a message and 100 MB for a body."""
+    size = 11 * 1024 * 1024
+    async with serve(max_http_buffer_size=size, max_buffered_bytes=None) as site:
+        site.eio.on("message", lambda sid, data: site.seen.message(sid, len(data)))
+        websocket = await site.websocket()
+        await websocket.send(bytes(size))
+        await site.seen.until("message", websocket.sid, size)
+        await websocket.stream.send(frame(bytes(size + 1), 2)[:14])  # its header is enough
+        assert await websocket.closed() == 1009
+        assert await site.seen.closed(websocket.sid) == "transport error"
+        session = await site.handshake()
+        assert (await session.post("4" + "x" * (size - 1))).body == b"ok"
+        await site.seen.until("message", session.sid, size - 1)

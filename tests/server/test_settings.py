@@ -343,6 +343,15 @@ def test_only_arguments_are_suggested(make_world: MakeWorld, name: str) -> None:
         assert inside not in str(caught[0].message)
 
 
+@pytest.mark.parametrize("name", ["allow_request", "on_connection_error", "on_headers", "select_subprotocol"])
+def test_hooks_that_are_not_there_yet_say_so(make_world: MakeWorld, name: str) -> None:
+    """MH-4, MH-5, MH-7, ER-8, WS-16: nobody waits in vain for being called."""
+    make_world()
+    options: Any = {name: lambda *_: None}
+    with pytest.warns(UserWarning, match=f"ignores unknown arguments: {name!r}"):
+        AsyncServer("fake", **options)
+
+
 @pytest.mark.parametrize(
     "name", ["start_service_task", "always_connect", "client_manager", "namespaces", "serializer", "engineio_logger"]
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import web
 from eio_core import REQUEST_HEADERS, Request, Response
+from eio_server.answers import unanswered
 from eio_server.environ import decoded_path, latin1, make_environ
 from eio_server.handshake import bad_handshake
 from eio_server.integration import BodyTooLarge, Disconnected
@@ -19,8 +20,6 @@ __all__ = ["Exchange"]
 LINGER = 2.0
 """Seconds to go on reading a body that nobody wants, so that its sender can read the response: a connection that is
 closed with something unread is reset. aiohttp does so too, for ten seconds, even when the client has gone."""
-
-NO_STORE = ("Cache-Control", "no-store")
 
 
 class Exchange:
@@ -64,8 +63,6 @@ class Exchange:
 
     async def read(self, limit: int) -> bytes:
         """See :class:`eio_server.integration.Exchange`. aiohttp decompresses a body; what comes out is counted."""
-        if (self._aiohttp.content_length or 0) > limit:
-            raise BodyTooLarge
         body = bytearray()
         while chunk := await self._chunk():
             body += chunk
@@ -91,8 +88,8 @@ class Exchange:
         self._response = answer = web.Response(status=response.status, body=response.body)
         for name, value in response.headers:
             answer.headers.add(name, value)
-            if name.lower() == "connection" and value.lower() == "close":
-                answer.force_close()
+        if response.closes:
+            answer.force_close()
         try:
             await answer.prepare(self._aiohttp)
             await answer.write_eof()
@@ -108,7 +105,7 @@ class Exchange:
         """Bring the request to its end for aiohttp: answered, and the rest of its body out of the way."""
         try:
             if self._response is None:  # what came as a body was none, or nobody is there
-                await self.respond(Response(400, [NO_STORE, ("Connection", "close")]))
+                await self.respond(unanswered(self.request))
             if not self._aiohttp.content.at_eof():
                 async with asyncio.timeout(LINGER):
                     while await self._chunk():

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from eio_core import REQUEST_HEADERS, Request, Response
+from eio_server.answers import unanswered
 from eio_server.environ import make_environ
 from eio_server.integration import BodyTooLarge, Disconnected
 from eio_server.runner import Runner
@@ -87,9 +88,6 @@ class Exchange:
 
     async def read(self, limit: int) -> bytes:
         """See :class:`eio_server.integration.Exchange`."""
-        declared = self.request.headers.get("content-length", "")
-        if declared.isdecimal() and (len(declared) > 18 or int(declared) > limit):
-            raise BodyTooLarge
         body = bytearray()
         while True:
             message = await self.inbox.receive()
@@ -112,7 +110,7 @@ class Exchange:
         """Make sure that there was an answer: servers and middleware complain if there is none, even to nobody."""
         if not self._answered:
             with contextlib.suppress(Disconnected):
-                await self._respond(Response(400, [("Cache-Control", "no-store")]))
+                await self._respond(unanswered(self.request))
 
     async def _respond(self, response: Response) -> None:
         self._answered = True

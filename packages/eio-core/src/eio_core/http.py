@@ -32,6 +32,7 @@ REQUEST_HEADERS: Final = frozenset(
 """The request headers that the core looks at; an integrator need not pass any other."""
 
 NO_STORE: Final = ("Cache-Control", "no-store")
+CONNECTION_CLOSE: Final = ("Connection", "close")
 
 
 @dataclass(slots=True)
@@ -67,6 +68,11 @@ class Response:
     body: bytes = b""
     compression: str | None = None
     """``gzip`` or ``deflate`` if the body should be compressed: :func:`eio_core.compression.compressed` does it."""
+
+    @property
+    def closes(self) -> bool:
+        """Whether the connection is to end with it: not every framework sees that by the header (row ER-4)."""
+        return CONNECTION_CLOSE in self.headers
 
 
 @dataclass(slots=True)
@@ -111,7 +117,7 @@ def too_large(request: Request, headers: Headers) -> Refusal:
 def _refusal_headers(request: Request | None, headers: Headers) -> Headers:
     result = [("Content-Type", "application/json"), NO_STORE, *headers]
     if request is not None and request.asks_websocket() and request.http_version.startswith("1"):
-        result.append(("Connection", "close"))
+        result.append(CONNECTION_CLOSE)
     return result
 
 

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from eio_core import REQUEST_HEADERS, Request, Response
+from eio_server.answers import unanswered
 from eio_server.environ import decoded_path, latin1, make_environ
 from eio_server.handshake import handshake_problem
 from eio_server.integration import BodyTooLarge, Disconnected
@@ -90,11 +91,7 @@ class Exchange:
 
     async def read(self, limit: int) -> bytes:
         """See :class:`eio_server.integration.Exchange`."""
-        request = self._sanic
-        declared = request.headers.get("content-length", "")
-        if declared.isdecimal() and (len(declared) > 18 or int(declared) > limit):
-            raise BodyTooLarge
-        body = bytearray(request.body)  # of a route without stream=True, where Sanic has read it
+        body = bytearray(self._sanic.body)  # of a route without stream=True, where Sanic has read it
         try:
             while len(body) <= limit and (chunk := await self._stream.read()):
                 body += chunk
@@ -112,8 +109,8 @@ class Exchange:
         answer = HTTPResponse(response.body, response.status, content_type=TEXT)
         for name, value in response.headers:
             answer.headers.add(name, value)
-            if name.lower() == "connection" and value.lower() == "close":
-                self._stream.keep_alive = False
+        if response.closes:
+            self._stream.keep_alive = False
         try:
             answer = await self._sanic.respond(answer)  # which has the application's middlewares see it
             if self._sanic.method != "HEAD":  # which Sanic can send only once, when its handler has returned
@@ -135,7 +132,7 @@ class Exchange:
         stream = self._stream
         if not self._gone and not self._sanic.responded:  # what came as a body was none
             with suppress(Disconnected):
-                await self.respond(Response(400, [("Cache-Control", "no-store"), ("Connection", "close")]))
+                await self.respond(unanswered(self.request))
         if self._gone:
             raise RequestCancelled
         if stream.request_body:

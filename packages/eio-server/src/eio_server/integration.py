@@ -97,7 +97,7 @@ class Exchange(Protocol):
 
         May be cancelled; then a response is still to be sent.
 
-        :raises BodyTooLarge: it is longer than ``limit`` bytes, declared or received.
+        :raises BodyTooLarge: it is longer than ``limit`` bytes. What the request declares has been looked at before.
         :raises Disconnected: the client went away first.
         """
 

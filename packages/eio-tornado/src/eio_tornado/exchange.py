@@ -138,9 +138,6 @@ class Exchange:
 
     async def read(self, limit: int) -> bytes:
         """See :class:`eio_server.integration.Exchange`."""
-        declared = self._handler.request.headers.get("Content-Length", "")
-        if declared.isdecimal() and (len(declared) > 18 or int(declared) > limit):
-            raise BodyTooLarge
         if self._body is not None:
             return await self._body.read(limit)
         body = self._handler.request.body  # a handler of the application's, which has read it
@@ -158,8 +155,7 @@ class Exchange:
         handler.clear_header("Content-Type")
         for name, value in response.headers:
             handler.add_header(name, value)
-            if name.lower() == "connection" and value.lower() == "close":
-                self.closing = True
+        self.closing = response.closes
         if response.status != 204:
             handler.set_header("Content-Length", str(len(response.body)))
             handler.write(response.body)

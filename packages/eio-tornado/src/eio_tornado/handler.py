@@ -6,8 +6,8 @@ import asyncio
 import sys
 from typing import Any, ClassVar
 
-from eio_core import Response
 from eio_server import AsyncServer
+from eio_server.answers import unanswered
 from eio_server.integration import Connection, Disconnected, Offer
 from tornado.web import RequestHandler, stream_request_body
 from tornado.websocket import WebSocketHandler
@@ -126,7 +126,7 @@ class Handler(WebSocketHandler):
         assert exchange is not None, "there is no WebSocket"
         if not exchange.answered:  # nobody is there
             try:
-                await exchange.respond(Response(400, [("Cache-Control", "no-store")]))
+                await exchange.respond(unanswered(exchange.request))
             except Disconnected:
                 exchange.closing = True
         connection: Any = self.request.connection
