@@ -162,9 +162,11 @@ def build(session: nox.Session) -> None:
 def wheels(session: nox.Session, integration: str) -> None:
     """Install one integration from its built wheel, see what comes with it, and run its part of the tests.
 
-    All of it on the oldest Python. On the others, where "tests" has run all of it already, a selection shows that the
-    integration finds there what it needs.
+    With ``-- --quick`` a selection of them shows that the integration finds what it needs: enough where "tests" has run
+    all of them already.
     """
+    options = [option for option in session.posargs if option != "--quick"]
+    chosen = SELECTION if len(options) < len(session.posargs) else ["tests/integrations"]
     ours, framework = requirements(f"eio-{integration}")
     session.install(*framework)
     before = installed(session)
@@ -175,8 +177,7 @@ def wheels(session: nox.Session, integration: str) -> None:
     find = f"import eio_server; assert eio_server.AsyncServer().async_mode == {integration!r}"
     session.run("python", "-I", "-W", "error", "-c", find)
     session.install(*group("test"))
-    chosen = ["tests/integrations"] if session.python == PYTHONS[0] else SELECTION
-    session.run(*PYTEST, *chosen, *session.posargs, env={"EIO_SUITE": integration})
+    session.run(*PYTEST, *chosen, *options, env={"EIO_SUITE": integration})
 
 
 @nox.session(python=PYTHONS[0], reuse_venv=False)
