@@ -63,7 +63,7 @@ INTEGRATIONS = [
     if "eio_server.integrations" in project.get("entry-points", {})
 ]
 each_integration = nox.parametrize("integration", INTEGRATIONS, ids=INTEGRATIONS)
-SELECTION = [f"tests/integrations/test_{name}.py" for name in ("handshake", "polling_post", "upgrade", "websocket")]
+SELECTION = [f"tests/integrations/test_{name}.py" for name in ("handshake", "upgrade", "websocket")]
 PYTHONS = nox.project.python_versions({"project": PROJECTS["eio-core"]})
 if (_running := f"3.{sys.version_info.minor}") not in PYTHONS:  # newer than what we know
     PYTHONS.append(_running)

@@ -51,7 +51,12 @@ class Client:
         await self._call(self.inner._send_packet, engineio.packet.Packet(engineio.packet.CLOSE))
 
     async def close(self) -> None:
-        """End the session, unless it has ended."""
+        """End the session, unless it has ended.
+
+        The client's writer ends with the state of the client: one that is about to look for the next packet just then
+        would never send the close packet.
+        """
+        await eventually(lambda: self.inner.state != "connected" or self._writer_waits())
         await self._call(self.inner.disconnect)
 
     async def ended(self) -> str:
@@ -66,6 +71,10 @@ class Client:
 
     def at_connect(self, *messages: Any) -> None:
         """Send these as soon as the session is open; the client goes on to its upgrade afterwards."""
+        raise NotImplementedError
+
+    def _writer_waits(self) -> bool:
+        """Whether all packets have been sent, and the next one is waited for."""
         raise NotImplementedError
 
     async def _more(self, seen: int) -> None:
@@ -107,6 +116,9 @@ class AsyncioClient(Client):
 
     async def _call(self, function: Any, *args: Any, **options: Any) -> Any:
         return await function(*args, **options)
+
+    def _writer_waits(self) -> bool:
+        return bool(self.inner.queue._getters)
 
     async def _send_unless_mute(self, packet: Any) -> None:
         if not self._is_muted(packet):
@@ -165,6 +177,9 @@ class ThreadedClient(Client):
 
     async def _call(self, function: Any, *args: Any, **options: Any) -> Any:
         return await anyio.to_thread.run_sync(partial(function, *args, **options))
+
+    def _writer_waits(self) -> bool:
+        return bool(self.inner.queue.not_empty._waiters)
 
     def _send_unless_mute(self, packet: Any) -> None:
         if not self._is_muted(packet):

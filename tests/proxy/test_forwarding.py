@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.integrations import clients
-from tests.integrations.clients import ClosedError, WebSocket, assert_refused, url
+from tests.integrations.clients import ClosedError, assert_refused, url
 from tests.integrations.harness import Serve
 from tests.interop.engineio_client import ThreadedClient, connected
 from tests.interop.exchange import COUNT, MESSAGES, Numbers, echo
@@ -100,7 +100,7 @@ async def test_without_its_version_line_it_depends_on_the_server(serve: Serve) -
         assert response.status in {101, 400}
         upgraded = response.status == 101
         if upgraded:
-            websocket = WebSocket(connection, response)
+            websocket = connection.websocket(response)
             try:
                 await websocket.send("2probe")
                 assert await websocket.receive() == "3probe"

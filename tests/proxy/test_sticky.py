@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tests.integrations import clients
-from tests.integrations.clients import WebSocket, url
+from tests.integrations.clients import url
 from tests.integrations.harness import Serve, Site
 from tests.integrations.servers import Server
 from tests.interop.exchange import COUNT, Numbers
@@ -51,7 +51,7 @@ async def test_a_cookie_of_the_proxy(serve: Serve, server: Server) -> None:
             connection = proxy.connect()
             target = url("websocket", session.sid)
             response = await connection.request("GET", target, [*clients.UPGRADE, *cookie])
-            websocket = WebSocket(connection, response)
+            websocket = connection.websocket(response)
             await websocket.send("2probe")
             assert await websocket.receive() == "3probe"
             await websocket.send("5", "4upgraded")
