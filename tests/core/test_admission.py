@@ -456,6 +456,7 @@ def test_what_every_refusal_has(case: Case, version: str) -> None:
         *([*cors, ("Access-Control-Allow-Credentials", "true")] if allowed else []),
         *([("Connection", "close")] if websocket else []),
     ]
+    assert refusal.closes is websocket
 
 
 def test_only_the_listed_headers_are_looked_at() -> None:
