@@ -174,22 +174,23 @@ def broadcast(stack: Stack, plan: Plan) -> Rounds:
 
     async def measure(server: Server) -> Figures:
         async with connected(server, lambda: Idle(opens=server.opens), plan.recipients) as idle:
-            window, count = Window(server), 0
-            measuring = asyncio.create_task(window.measure(plan.seconds))
-            while not measuring.done():
-                count += 1
-                idle[0].transport.write(clients.frame(clients.MESSAGE))
-                await received(idle, count * clients.ECHOED)
+            window, count = await broadcasting(server, idle, plan.seconds)
         return {"broadcast": (count / window.seconds, "1/s", window.busy)}
 
     with running(stack, *plan.of(stack, "raw", "eio", "engineio"), app="broadcast") as servers:
         return Rounds(stack, plan).run(servers, measure)
 
 
-async def received(idle: list[Idle], size: int) -> None:
-    """Wait until each has so many bytes."""
-    while any(client.received < size for client in idle):  # noqa: ASYNC110 - an event for each would cost more
-        await asyncio.sleep(0)
+async def broadcasting(server: Server, idle: list[Idle], seconds: float) -> tuple[Window, int]:
+    """Have one client's messages sent to all, one after another; how many there were."""
+    window, count = Window(server), 0
+    measuring = asyncio.create_task(window.measure(seconds))
+    while not measuring.done():
+        count += 1
+        idle[0].transport.write(clients.frame(clients.MESSAGE))
+        while any(client.received < count * clients.ECHOED for client in idle):  # noqa: ASYNC110 - cheaper
+            await asyncio.sleep(0)
+    return window, count
 
 
 def memory(stack: Stack, plan: Plan) -> Rounds:
@@ -267,12 +268,7 @@ def growth(stack: Stack, plan: Plan, sessions: tuple[int, ...] = (10, 100, 1_000
 
     async def recipients(server: Server, count: int) -> float:
         async with connected(server, lambda: Idle(opens=True), count) as idle:
-            window, done = Window(server), 0
-            measuring = asyncio.create_task(window.measure(plan.seconds))
-            while not measuring.done():
-                done += 1
-                idle[0].transport.write(clients.frame(clients.MESSAGE))
-                await received(idle, done * clients.ECHOED)
+            window, done = await broadcasting(server, idle, plan.seconds)
             return window.cpu / (done * count) * 1e6
 
     async def heartbeats(server: Server, count: int) -> float:

@@ -137,6 +137,6 @@ def parse_query(query: str) -> dict[str, str] | None:
 
 def _pairs(query: str) -> list[tuple[str, str]]:
     """The names and values of a query; those of the official clients have nothing to be decoded."""
-    if "%" in query or "+" in query or "&&" in query or not query.isascii():
+    if "%" in query or "+" in query or not query.isascii():
         return parse_qsl(query, keep_blank_values=True, errors="replace")
-    return [(name, value) for name, _, value in (pair.partition("=") for pair in query.split("&")) if name or value]
+    return [(name, value) for name, _, value in (pair.partition("=") for pair in query.split("&") if pair)]
