@@ -101,7 +101,8 @@ class Watch(Relay):
 
 
 class Cork(Relay):
-    """Holds what is written in answer to data that just arrived, and writes it as one piece in the same loop turn.
+    """Holds what is written in answer to data that just arrived, and writes it as one piece in the same loop turn, or
+    in the next one if handlers in tasks write it.
 
     aiohttp takes it for the transport of its WebSocket; what it does not know it passes on. A client that sends several
     messages at once gets its answers by one system call, where aiohttp alone makes one for each, which is half of the
@@ -126,7 +127,7 @@ class Cork(Relay):
         self._inner.data_received(data)
         if self._held is None:
             self._held = []
-            self._loop.call_soon(self._release)
+            self._loop.call_soon(self._answered)
 
     def write(self, data: bytes) -> None:
         """Hold it, or write it."""
@@ -146,6 +147,13 @@ class Cork(Relay):
         """Close, behind what is held."""
         self._release()
         self._transport.close()
+
+    def _answered(self) -> None:
+        """The reader has had its turn; handlers that it started in tasks of their own have theirs next."""
+        if self._held:
+            self._release()
+        elif self._held is not None:
+            self._loop.call_soon(self._release)
 
     def _release(self) -> None:
         held, self._held, self._size = self._held, None, 0

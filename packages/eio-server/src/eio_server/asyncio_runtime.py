@@ -22,6 +22,8 @@ EAGER = sys.version_info >= (3, 12)
 GRACE = 1.0
 """Seconds that a cancelled task has to end."""
 
+FAILED = "a task of the server failed"
+
 _logger = logging.getLogger("eio_server")
 
 
@@ -64,7 +66,7 @@ class AsyncioRuntime:
             if not task.done():
                 self._own(task)
         else:
-            self._own(self._loop.create_task(coroutine))
+            self._tasks.add(asyncio.Task(self._started(coroutine), loop=self._loop))
 
     def step(self, coroutine: Coroutine[Any, Any, object], context: Context) -> Awaitable[object] | None:
         """See :class:`~eio_server.runtime.Runtime`. Costs 0.25 µs more than awaiting; a task costs 8 (CPython 3.11)."""
@@ -135,6 +137,15 @@ class AsyncioRuntime:
         """See :class:`~eio_server.runtime.Runtime`."""
         return asyncio.Event()
 
+    async def _started(self, coroutine: Coroutine[Any, Any, object]) -> None:
+        """What :meth:`start` runs: a task that lets go of itself, for a callback would cost another turn of the loop."""
+        try:
+            await coroutine
+        except Exception:
+            _logger.exception(FAILED)
+        finally:
+            self._tasks.discard(cast("asyncio.Task[Any]", asyncio.current_task()))
+
     def _own(self, task: asyncio.Task[Any]) -> asyncio.Task[Any]:
         self._tasks.add(task)
         task.add_done_callback(self._done)
@@ -143,7 +154,7 @@ class AsyncioRuntime:
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            _logger.error("a task of the server failed", exc_info=error)
+            _logger.error(FAILED, exc_info=error)
 
     def _others(self) -> set[asyncio.Task[Any]]:
         return self._tasks - {cast("asyncio.Task[Any]", asyncio.current_task())}
