@@ -105,8 +105,8 @@ class Application(custom_server.Server):  # type: ignore[misc]
         return await result if isinstance(result, Awaitable) else result
 
     def _start(self, coroutine: Any) -> None:
-        rest = AsyncioRuntime().step(coroutine, copy_context())
-        if rest is not None:
+        done, rest = AsyncioRuntime().step(coroutine, copy_context())
+        if not done:
             task = asyncio.ensure_future(rest)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

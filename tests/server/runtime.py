@@ -318,26 +318,26 @@ class ManualRuntime:
         self.tasks.append(task)
         return task
 
-    def start(self, coroutine: Coroutine[Any, Any, object]) -> None:
+    def start(self, coroutine: Coroutine[Any, Any, object], *, later: Context | None = None) -> None:
         """See :class:`~eio_server.runtime.Runtime`."""
         self.calls["start"] += 1
-        task = Task(self, coroutine, copy_context())
+        task = Task(self, coroutine, copy_context() if later is None else later)
         self.tasks.append(task)
-        if self.eager:
+        if self.eager and later is None:
             task.step()
 
-    def step(self, coroutine: Coroutine[Any, Any, object], context: Context) -> Awaitable[object] | None:
+    def step(self, coroutine: Coroutine[Any, Any, object], context: Context | None = None) -> tuple[bool, Any]:
         """See :class:`~eio_server.runtime.Runtime`."""
         self.calls["step"] += 1
         if not self.stepping:
-            return coroutine
+            return False, coroutine
         try:
-            wish = context.run(coroutine.send, None)
-        except StopIteration:
-            return None
+            wish = coroutine.send(None) if context is None else context.run(coroutine.send, None)
+        except StopIteration as stop:
+            return True, stop.value
         except Cancelled:
             raise Disconnected from None
-        return _resume(coroutine, wish)
+        return False, _resume(coroutine, wish)
 
     def event(self) -> Event:
         """See :class:`~eio_server.runtime.Runtime`."""

@@ -35,12 +35,12 @@ def test_a_step_that_is_all(run: Run) -> None:
     async def write() -> str:
         seen.append(variable.get())
         variable.set("set by the write")
-        return "ignored"
+        return "done"
 
     async def main(runtime: AsyncioRuntime) -> None:
         context = contextvars.copy_context()
         context.run(variable.set, "the connection's")
-        assert runtime.step(write(), context) is None
+        assert runtime.step(write(), context) == (True, "done")
         assert seen == ["the connection's"]
         assert variable.get() == "default"
         assert context[variable] == "set by the write"
@@ -95,8 +95,8 @@ def test_a_step_that_suspends(run: Run, when: str) -> None:
             return "the result"
 
         context = contextvars.copy_context()
-        rest = runtime.step(write(), context)
-        assert rest is not None
+        done, rest = runtime.step(write(), context)
+        assert not done
         if when == "before the task runs":
             first.set_result("first")
         task = runtime.spawn(finish(rest), context=context)
@@ -129,8 +129,8 @@ def test_an_exception_for_the_rest(run: Run, *, catches: bool) -> None:
                     raise
             return await later
 
-        rest = runtime.step(write(), contextvars.copy_context())
-        assert rest is not None
+        done, rest = runtime.step(write(), contextvars.copy_context())
+        assert not done
         future.set_exception(OSError("gone"))
         later.set_result("went on")
         if catches:
@@ -163,8 +163,8 @@ def test_a_cancellation_for_the_rest(run: Run, *, catches: bool) -> None:
             finally:
                 seen.append("finally")
 
-        rest = runtime.step(write(), contextvars.copy_context())
-        assert rest is not None
+        done, rest = runtime.step(write(), contextvars.copy_context())
+        assert not done
         task = runtime.spawn(finish(rest))
         await asyncio.sleep(0)
         task.cancel()
@@ -196,8 +196,8 @@ def test_a_rest_that_is_given_up(run: Run) -> None:
                 seen.append("closed")
                 raise
 
-        rest = runtime.step(write(), contextvars.copy_context())
-        assert rest is not None
+        done, rest = runtime.step(write(), contextvars.copy_context())
+        assert not done
         task = finish(rest)
         task.send(None)
         task.close()
@@ -220,8 +220,8 @@ def test_a_rest_that_uses_asyncio(run: Run) -> None:
                 return asyncio.current_task()
 
         context = contextvars.copy_context()
-        rest = runtime.step(write(), context)
-        assert rest is not None
+        done, rest = runtime.step(write(), context)
+        assert not done
         task = runtime.spawn(finish(rest), context=context)
         lock.release()
         await asyncio.sleep(0)

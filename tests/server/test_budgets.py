@@ -134,21 +134,21 @@ def test_only_the_task_that_was_asked_for(make_world: MakeWorld) -> None:
 
 
 def test_a_post_costs_one_task_and_two_looks_at_the_clock(world: World) -> None:
-    """However many messages it brings; and one scope to interrupt its reading."""
+    """However many messages it brings; and one step of its reading, which a body that is there already takes."""
     client = world.polling()
     before = world.runtime.calls.copy()
     client.post(*["4x"] * 50)
-    assert world.runtime.calls - before == {"now": 2, "spawn": 1, "scope": 1}
+    assert world.runtime.calls - before == {"now": 2, "start": 1, "step": 1}
 
 
 def test_a_get_that_is_parked_costs_an_event(world: World) -> None:
-    """And one scope, by which the writing of its response can be given up."""
+    """And one step of the writing of its response."""
     client = world.polling()
     before = world.runtime.calls.copy()
     get = client.get()
     world.send(client.sid, "x")
     assert get.packets == ["4x"]
-    assert world.runtime.calls - before == {"now": 1, "event": 1, "scope": 1}
+    assert world.runtime.calls - before == {"now": 1, "event": 1, "step": 1}
 
 
 def test_a_broadcast_costs_its_writes(world: World) -> None:

@@ -210,11 +210,11 @@ def test_nothing_is_dropped_if_the_client_closed_first(fifo: World) -> None:
 def test_a_post_is_delivered_by_one_task(world: World) -> None:
     """One for each POST, not for each message; and it is not the request's."""
     client = world.polling()
-    before = world.runtime.calls["spawn"]
+    before = world.runtime.calls["start"]
     tasks = len(world.runtime.tasks)
     client.post(*["4x"] * 30)
     assert world.messages(client.sid) == ["x"] * 30
-    assert world.runtime.calls["spawn"] == before + 1
+    assert world.runtime.calls["start"] == before + 1
     assert len(world.runtime.tasks) == tasks + 1
 
 

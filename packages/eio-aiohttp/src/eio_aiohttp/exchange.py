@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from aiohttp import web
-from eio_core import REQUEST_HEADERS, Request, Response
+from eio_core import Request, Response
 from eio_server.answers import unanswered
 from eio_server.environ import decoded_path, latin1, make_environ
 from eio_server.handshake import bad_handshake
@@ -22,6 +22,28 @@ LINGER = 2.0
 closed with something unread is reset. aiohttp does so too, for ten seconds, even when the client has gone."""
 
 
+class Headers(Mapping[str, str]):
+    """The headers of a request as the core wants them, made when it asks: of many it looks at three."""
+
+    __slots__ = ("_headers",)
+
+    def __init__(self, request: web.Request) -> None:
+        self._headers = request.headers
+
+    def __getitem__(self, name: str) -> str:
+        return latin1(", ".join(self._headers.getall(name)))
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The header, or the default."""
+        return self[name] if name in self._headers else default
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({name.lower(): None for name in self._headers})
+
+    def __len__(self) -> int:
+        return len(set(self))
+
+
 class Exchange:
     """See :class:`eio_server.integration.Exchange`."""
 
@@ -31,11 +53,10 @@ class Exchange:
         self._aiohttp = request
         self._transport = request.transport  # aiohttp forgets it as soon as the connection closes
         self._response: web.Response | None = None
-        headers = request.headers
         self.request = Request(
             method=request.method,
             query=latin1(request.rel_url.raw_query_string),
-            headers={name: latin1(", ".join(headers.getall(name))) for name in REQUEST_HEADERS if name in headers},
+            headers=Headers(request),
             scheme=request.scheme,  # of the connection, not of a forwarded header
             http_version=_version(request),
         )
@@ -86,8 +107,7 @@ class Exchange:
         if transport is None or transport.is_closing():
             raise Disconnected
         self._response = answer = web.Response(status=response.status, body=response.body)
-        for name, value in response.headers:
-            answer.headers.add(name, value)
+        answer.headers.extend(response.headers)
         if response.closes:
             answer.force_close()
         try:

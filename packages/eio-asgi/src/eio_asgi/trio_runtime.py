@@ -55,13 +55,13 @@ class TrioRuntime:
         self._crew_there().add(task, self._context if context is None else context)
         return task
 
-    def start(self, coroutine: Coroutine[Any, Any, object]) -> None:
+    def start(self, coroutine: Coroutine[Any, Any, object], *, later: Context | None = None) -> None:
         """See :class:`~eio_server.runtime.Runtime`."""
-        self.spawn(coroutine, context=copy_context())
+        self.spawn(coroutine, context=copy_context() if later is None else later)
 
-    def step(self, coroutine: Coroutine[Any, Any, object], context: Context) -> Coroutine[Any, Any, object]:
+    def step(self, coroutine: Coroutine[Any, Any, object], context: Context | None = None) -> tuple[bool, Any]:
         """See :class:`~eio_server.runtime.Runtime`. Trio's tasks cannot be stepped by anybody else."""
-        return coroutine
+        return False, coroutine
 
     def event(self) -> trio.Event:
         """See :class:`~eio_server.runtime.Runtime`."""

@@ -20,23 +20,16 @@ if TYPE_CHECKING:
     from .session import Session
     from .settings import Settings
 
-__all__ = ["Admitted", "admit", "refuse_shutdown"]
-
-
-class Admitted:
-    """A GET or a POST that belongs to a session; its slot is still to be checked."""
-
-    __slots__ = ("cors", "session")
-
-    def __init__(self, session: Session, cors: Headers) -> None:
-        self.session = session
-        self.cors = cors
+__all__ = ["admit", "refuse_shutdown"]
 
 
 def admit(
     request: Request, settings: Settings, sessions: Mapping[str, Session], *, shutting_down: bool
-) -> Refusal | Response | Handshake | Upgrade | Admitted:
-    """Run the checks; the first that fails decides."""
+) -> Refusal | Response | Handshake | Upgrade | tuple[Session, Headers]:
+    """Run the checks; the first that fails decides.
+
+    :returns: for a GET or a POST that belongs to a session: this and its CORS headers; its slot is still to be checked.
+    """
     cors: Headers = []
     origin = request.headers.get("origin")
     checks_origin = settings.origins is not origins.NO_CORS
@@ -91,7 +84,7 @@ def _admit_to_session(
     session: Session,
     transport: str,
     query: Mapping[str, str],
-) -> Refusal | Upgrade | Admitted:
+) -> Refusal | Upgrade | tuple[Session, Headers]:
     if request.method not in ("GET", "POST"):  # row ER-6
         return refusal(ErrorCode.BAD_REQUEST, request, cors, name="METHOD_NOT_ALLOWED", method=request.method)
     websocket = request.asks_websocket()
@@ -108,7 +101,7 @@ def _admit_to_session(
         )
     if query.get("EIO") != "4":  # row HS-10
         return refusal(ErrorCode.BAD_REQUEST, request, cors, name="PROTOCOL_MISMATCH", protocol=query.get("EIO", ""))
-    return Upgrade(session, cors, base64=_wants_base64(query)) if websocket else Admitted(session, cors)
+    return Upgrade(session, cors, base64=_wants_base64(query)) if websocket else (session, cors)
 
 
 def refuse_shutdown(request: Request, cors: Headers) -> Refusal:

@@ -37,11 +37,11 @@ Owner = TypeVar("Owner")
 class Deadlines(Generic[Owner]):
     """All deadlines of an engine: at most one of each kind for each owner."""
 
-    __slots__ = ("_first", "_queues")
+    __slots__ = ("_queues", "first")
 
     def __init__(self) -> None:
         self._queues: list[dict[float, OrderedDict[Owner, float]]] = [{} for _ in Due]
-        self._first: float | None = math.inf
+        self.first: float | None = math.inf
         """The earliest deadline, ``inf`` if there is none; None when it is to be looked for again."""
 
     def __len__(self) -> int:
@@ -54,49 +54,53 @@ class Deadlines(Generic[Owner]):
         :param delay: what was added to reach ``when``: it picks the queue. A deadline never comes before one that was
             set earlier with the same delay.
         """
-        self.discard(kind, owner)
-        queue = self._queues[kind].get(delay)
-        if queue is None:
-            queue = self._queues[kind][delay] = OrderedDict()
-        else:
-            when = max(when, queue[next(reversed(queue))])
+        queues = self._queues[kind]
+        queue = queues.get(delay)
+        if queue is None or owner in queue or len(queues) > 1:  # else there is none to be moved
+            self.discard(kind, owner)
+            queue = queues.setdefault(delay, OrderedDict())
+        if queue and (last := queue[next(reversed(queue))]) > when:
+            when = last
         queue[owner] = when
-        if self._first is not None and when < self._first:
-            self._first = when
+        if self.first is not None and when < self.first:
+            self.first = when
 
     def discard(self, kind: Due, owner: Owner) -> None:
         """Delete a deadline; nothing happens if there is none."""
         queues = self._queues[kind]
+        if not queues:
+            return
         for delay, queue in queues.items():
             when = queue.pop(owner, None)
             if when is not None:
                 if not queue:
                     del queues[delay]
-                if when == self._first:
-                    self._first = None
+                if when == self.first:
+                    self.first = None
                 return
 
     def next(self) -> float | None:
         """The earliest deadline, or None."""
-        first = self._earliest() if self._first is None else self._first
+        first = self._earliest() if self.first is None else self.first
         return None if first == math.inf else first
 
     def pop(self, now: float) -> tuple[Due, Owner, float] | None:
         """Take the earliest deadline that is due, as (kind, owner, when), or None."""
-        if (self._earliest() if self._first is None else self._first) > now:
+        first = self.first
+        if (self._earliest() if first is None else first) > now:
             return None
         when, kind, delay = min(self._fronts())
         queues = self._queues[kind]
         owner, _ = queues[delay].popitem(last=False)
         if not queues[delay]:
             del queues[delay]
-        self._first = None
+        self.first = None
         return kind, owner, when
 
     def _earliest(self) -> float:
         """Look for the earliest deadline, and remember it."""
-        self._first = min((when for when, _, _ in self._fronts()), default=math.inf)
-        return self._first
+        self.first = min((when for when, _, _ in self._fronts()), default=math.inf)
+        return self.first
 
     def _fronts(self) -> list[tuple[float, Due, float]]:
         """The first of each queue, as (when, kind, delay)."""

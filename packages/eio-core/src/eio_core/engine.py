@@ -15,7 +15,7 @@ import math
 from itertools import accumulate
 
 from . import closing, heartbeat, outbox, polling, upgrade, websocket
-from .admission import Admitted, admit, refuse_shutdown
+from .admission import admit, refuse_shutdown
 from .deadlines import Deadlines, Due
 from .effects import Abort, Closed, Effect
 from .errors import ErrorCode, LocalProtocolError, SessionClosed
@@ -76,11 +76,12 @@ class Engine:
               means: stop reading and send the response.
         """
         self.expire(now)
-        admitted = admit(request, self.settings, self.sessions, shutting_down=self.shutting_down)
-        if not isinstance(admitted, Admitted):
+        admitted = admit(request, self.settings, self.sessions, shutting_down=self._cut_at is not None)
+        if type(admitted) is not tuple:
             return admitted
+        session, cors = admitted
         receive = polling.receive_get if request.method == "GET" else polling.receive_post
-        return receive(self, admitted.session, request, admitted.cors, now)
+        return receive(self, session, request, cors, now)
 
     def open(self, handshake: Handshake, sid: str) -> Session | Refusal:
         """Make the session of a handshake, *opening*: it can be sent to and closed, but no request finds it (HS-20).
@@ -176,7 +177,7 @@ class Engine:
         self.deadlines.discard(Due.HANGUP, poll)
         if session is not None and session.life is not CLOSED:
             outbox.written(self, session, poll.in_flight)
-            if self.shutting_down and not session.buffered:  # the last of it was on its way (row SD-1)
+            if self._cut_at is not None and not session.buffered:  # the last of it was on its way (row SD-1)
                 closing.finish(self, session, Reason.SERVER_DISCONNECT)
 
     # -------------------------------------------------------------------------------------------------- WebSockets
@@ -351,6 +352,9 @@ class Engine:
 
     def expire(self, now: float) -> None:
         """The time is ``now``: do all that is due. Every event that has a ``now`` does this first by itself."""
+        first = self.deadlines.first
+        if first is not None and first > now:  # nearly always
+            return
         while (due := self.deadlines.pop(now)) is not None:
             kind, owner, when = due
             if isinstance(owner, Session):

@@ -61,7 +61,8 @@ def take_get_response(engine: Engine, poll: Poll) -> Response:
     taken = session.take(most)
     poll.in_flight = session.in_flight - before
     session.poll = None
-    engine.deadlines.discard(Due.HOLD, poll)
+    if poll.held:
+        engine.deadlines.discard(Due.HOLD, poll)
     if len(taken) < most:  # so the outbox is empty now
         if session.life is CLOSING:
             taken.append(packets.CLOSE)

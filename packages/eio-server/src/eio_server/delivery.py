@@ -129,7 +129,7 @@ class Socket:
             self._append(message)
         if not self._busy:
             self._busy = True
-            self._runner.spawn(self._dispatch())
+            self._runner.start(self._dispatch())
 
     @property
     def crowded(self) -> bool:
@@ -151,7 +151,7 @@ class Socket:
         self.drained()
         self._made_room()
         if not self._busy:
-            self._runner.spawn(self._disconnect())
+            self._runner.start(self._disconnect())
 
     # ------------------------------------------------------------------------------------------------------ the outbox
 
@@ -194,7 +194,8 @@ class Socket:
             await self._runner.handlers.attend("message", self.core.sid, waiting)
         finally:
             self._running -= 1
-            self._made_room()
+            if self._room is not None:
+                self._made_room()
 
     async def _dispatch_in_reader(self, waiting: Awaitable[Any]) -> None:
         """Deliver in the reader's own task: nothing is read meanwhile, so a missing pong is our doing (row HB-2)."""
@@ -222,7 +223,8 @@ class Socket:
                 if self.core.reason is Reason.SERVER_DISCONNECT:
                     break
                 waiting = self._deliver(self._inbox.popleft())
-                self._made_room()
+                if self._room is not None:
+                    self._made_room()
                 if waiting is not None:
                     await handlers.attend("message", sid, waiting)
                 elif self._running >= self._runner.max_pending_messages:
@@ -237,11 +239,11 @@ class Socket:
                 self._made_room()
             if self._inbox:  # the reader that had been borrowed is gone; its client's messages are not
                 self._busy = True
-                self._runner.spawn(self._dispatch())
+                self._runner.start(self._dispatch())
             else:
                 self._inbox = None
                 if self._leaving is not None:
-                    self._runner.spawn(self._disconnect())
+                    self._runner.start(self._disconnect())
 
     async def _fewer_running(self) -> None:
         """Wait until another handler may be started.
@@ -254,8 +256,8 @@ class Socket:
             await self._room.wait()
 
     def _made_room(self) -> None:
-        if self._room is not None:
-            room, self._room = self._room, None
+        room, self._room = self._room, None
+        if room is not None:
             room.set()
 
     async def _disconnect(self) -> None:

@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Runner"]
 
+CLOSED = Life.CLOSED  # bound once, as in the core
+
 THREAD_ABOVE = 64 * 1024
 """Bodies over this many bytes are compressed in a thread (row HD-13)."""
 
@@ -95,7 +97,10 @@ class Runner:
         Another loop than before is another start, for not every framework tells of it: Tornado does not, nor does a
         web server that knows no lifespan (row SD-4).
         """
-        if self._runtime is not None and not self._runtime.is_here():
+        runtime = self._runtime
+        if runtime is not None and runtime.is_here():
+            return runtime
+        if runtime is not None:
             self.startup()
         return self.runtime
 
@@ -117,6 +122,10 @@ class Runner:
     def spawn(self, coroutine: Coroutine[Any, Any, object]) -> Any:
         """Run something in a task of the server's own, in the context of its construction."""
         return self.runtime.spawn(coroutine, context=self._context.copy())
+
+    def start(self, coroutine: Coroutine[Any, Any, object]) -> None:
+        """The same for what nobody cancels: it begins as soon as the event loop goes on."""
+        self.runtime.start(coroutine, later=self._context.copy())
 
     # -------------------------------------------------------------------------------------------------------- effects
 
@@ -169,18 +178,27 @@ class Runner:
         """
         request = exchange.request
         engine = self.engine
-        origin = request.headers.get("origin")
-        if origin is not None and self.decide_origin is not None:
+        if self.decide_origin is not None and (origin := request.headers.get("origin")) is not None:
             request.origin_allowed = await self.decide_origin(origin, exchange)
         answer = engine.receive_request(request, self.runtime_here.now())
-        self.settle()
+        if engine.effects:
+            self.settle()
         if isinstance(answer, Response):
             if isinstance(answer, Refusal):
                 self._log_refusal(exchange, answer)
             await self._respond(exchange, answer)
             return None
         try:
-            return await self._serve_admitted(exchange, answer)
+            if isinstance(answer, Post):
+                await self._serve_post(exchange, answer)
+            elif isinstance(answer, Poll):
+                await self._serve_poll(exchange, answer)
+            elif isinstance(answer, Handshake):
+                return await self._serve_handshake(exchange, answer)
+            elif (problem := exchange.websocket_problem()) is not None:
+                await self._respond(exchange, problem)
+            else:
+                return SocketOffer(self, answer.cors, upgrade=answer)
         except Exception:  # row ER-9: a defect of ours or of an integration, before anything was answered
             self.logger.exception("a request failed, and with it its session")
             if isinstance(answer, Poll | Post):
@@ -189,91 +207,82 @@ class Runner:
             await self._respond(exchange, refusal(ErrorCode.BAD_REQUEST, request, answer.cors, name="INTERNAL_ERROR"))
         return None
 
-    async def _serve_admitted(
-        self, exchange: Exchange, answer: Handshake | Upgrade | Poll | Post
-    ) -> SocketOffer | None:
-        if isinstance(answer, Poll):
-            self.rearm()
-            await self._serve_poll(exchange, answer)
-        elif isinstance(answer, Post):
-            self.rearm()
-            await self._serve_post(exchange, answer)
-        elif isinstance(answer, Handshake):
-            return await self._serve_handshake(exchange, answer)
-        elif (problem := exchange.websocket_problem()) is not None:
-            await self._respond(exchange, problem)
-        else:
-            return SocketOffer(self, answer.cors, upgrade=answer)
-        return None
-
-    async def _serve_poll(self, exchange: Exchange, poll: Poll) -> None:
-        engine = self.engine
-        if not poll.ready:
-            parked = poll.handle = ParkedPoll(self.runtime.event())
-
-            def lost() -> None:
-                engine.connection_lost(poll)
-                parked.flush()
-                self.settle()
-
-            try:
-                async with exchange.watch(lost):
-                    await parked.event.wait()
-            except BaseException:  # cancelled: some frameworks say so that the client is gone (IN-7)
-                engine.connection_lost(poll)
-                self.settle()
-                raise
-            if poll.session is None and poll.response is None:
-                return  # the client is gone
-        await self._write_poll(exchange, poll)
-
-    async def _write_poll(self, exchange: Exchange, poll: Poll, *, cookie: tuple[str, str] | None = None) -> None:
+    async def _serve_poll(self, exchange: Exchange, poll: Poll, *, cookie: tuple[str, str] | None = None) -> None:
         """Write the response of a poll, composed at the last moment."""
+        if not poll.ready:
+            await self._park(exchange, poll)
+            if poll.session is None and poll.response is None:  # the client is gone
+                return
         engine, session = self.engine, poll.session
         response = engine.take_response(poll)
         if cookie is not None:
             response.headers.append(cookie)
+        socket: Socket | None = None if session is None else session.handle
+        if socket is not None:
+            socket.answering = poll
+        if engine.effects:
+            self.settle()
         written = False
+        try:
+            done, rest = self.runtime.step(self._respond(exchange, response))
+            written = rest if done else await self._write_slowly(poll, rest)
+        except Disconnected:
+            pass
+        finally:
+            if socket is not None and socket.answering is poll:
+                socket.answering = None
+            if written:
+                engine.written(poll)
+            else:
+                engine.connection_lost(poll)
+            if engine.effects:
+                self.settle()
+
+    async def _write_slowly(self, poll: Poll, rest: Awaitable[bool]) -> bool:
+        """Wait until a client has taken its response. One whose session is over has five seconds (row CL-18)."""
         with self.runtime.scope() as scope:
             poll.handle = Answer(scope)
-            socket: Socket | None = None if session is None else session.handle
-            if socket is None or session is None or session.life is Life.CLOSED:
-                engine.begin_hangup(poll, self.runtime.now())
-            else:
-                socket.answering = poll
-            self.settle()
-            self.rearm()
             try:
-                if response.compression is not None:
-                    if len(response.body) < THREAD_ABOVE:
-                        response = compressed(response)
-                    else:
-                        response = await self.runtime.run_in_thread(compressed, response)
-                written = await self._respond(exchange, response)
-            except BaseException:
-                engine.connection_lost(poll)
-                raise
+                if poll.session is None or poll.session.life is CLOSED:
+                    self.engine.begin_hangup(poll, self.runtime.now())
+                    self.rearm()
+                return await rest
             finally:
                 poll.handle = None
-                if socket is not None and socket.answering is poll:
-                    socket.answering = None
-                self.settle()
-        if written:
-            engine.written(poll)
-        else:
+        return False
+
+    async def _park(self, exchange: Exchange, poll: Poll) -> None:
+        """Wait until a poll has its response, or its client is gone."""
+        engine = self.engine
+        parked = poll.handle = ParkedPoll(self.runtime.event())
+        self.rearm()
+
+        def lost() -> None:
             engine.connection_lost(poll)
-        self.settle()
+            parked.flush()
+            self.settle()
+
+        try:
+            async with exchange.watch(lost):
+                await parked.event.wait()
+        except BaseException:  # cancelled: some frameworks say so that the client is gone (IN-7)
+            engine.connection_lost(poll)
+            self.settle()
+            raise
+        finally:
+            poll.handle = None
 
     async def _serve_post(self, exchange: Exchange, post: Post) -> None:
         engine = self.engine
-        if post.session is not None and not post.ready:
+        if post.session is not None and post.response is None:
             socket: Socket = post.session.handle
             try:
                 body = await self._read_body(exchange, post)
                 if body is not None:
                     messages = engine.receive_body(post, body, self.runtime.now())
                     socket.receive_all(messages)
-                    self.settle()
+                    if engine.effects:
+                        self.settle()
                     if socket.crowded and not socket.closed:
                         await socket.room()
             except Disconnected:
@@ -285,7 +294,8 @@ class Runner:
                 self.settle()
                 raise
         response = engine.take_response(post)
-        self.settle()
+        if engine.effects:
+            self.settle()
         if isinstance(response, Refusal):
             self._log_refusal(exchange, response)
         await self._respond(exchange, response)
@@ -293,16 +303,22 @@ class Runner:
     async def _read_body(self, exchange: Exchange, post: Post) -> bytes | None:
         """The body; None when the response is fixed already, and the rest need not be read."""
         body: bytes | None = None
-        with self.runtime.scope() as scope:
-            post.handle = Interruption(scope)
-            try:
-                body = await exchange.read(post.limit)
-            except BodyTooLarge:
-                self.engine.receive_oversize(post)
-            finally:
-                post.handle = None
-        self.settle()
-        return None if post.ready else body
+        try:
+            done, rest = self.runtime.step(exchange.read(post.limit))
+            if done:
+                body = rest
+            else:
+                self.rearm()
+                with self.runtime.scope() as scope:
+                    post.handle = Interruption(scope)
+                    body = await rest
+        except BodyTooLarge:
+            self.engine.receive_oversize(post)
+        finally:
+            post.handle = None
+        if self.engine.effects:
+            self.settle()
+        return body if post.response is None else None
 
     async def _serve_handshake(self, exchange: Exchange, handshake: Handshake) -> SocketOffer | None:
         engine = self.engine
@@ -349,7 +365,7 @@ class Runner:
             engine.connection_lost(connection, error=True)
         elif isinstance(connection, Poll):
             self.rearm()
-            await self._write_poll(exchange, connection, cookie=cookie)
+            await self._serve_poll(exchange, connection, cookie=cookie)
         else:
             offer = SocketOffer(self, handshake.cors, link=connection)
         self.settle()
@@ -395,6 +411,11 @@ class Runner:
 
     async def _respond(self, exchange: Exchange, response: Response) -> bool:
         """Send the response; False: it could not be, and the client counts as gone (rows FD-12, IN-17)."""
+        if response.compression is not None:
+            if len(response.body) < THREAD_ABOVE:
+                response = compressed(response)
+            else:
+                response = await self.runtime.run_in_thread(compressed, response)
         try:
             await exchange.respond(response)
         except Disconnected:

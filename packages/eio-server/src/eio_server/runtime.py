@@ -63,18 +63,22 @@ class Runtime(Protocol):
         Without a context it runs in the server's own, not in the request's.
         """
 
-    def start(self, coroutine: Coroutine[Any, Any, object]) -> None:
-        """Like :meth:`spawn`, in a copy of the caller's context, and at once where the event loop can (3.12+).
+    def start(self, coroutine: Coroutine[Any, Any, object], *, later: Context | None = None) -> None:
+        """Like :meth:`spawn`, but nobody except :meth:`stop` cancels it, which is cheaper.
 
-        What was started begins in the order of the calls, and before what is spawned afterwards.
+        It runs in a copy of the caller's context, and begins at once where the event loop can do that (3.12+). What was
+        started begins in the order of the calls, and before what is spawned afterwards.
+
+        :param later: run it in this context, and not before the caller has let the event loop go on.
         """
 
-    def step(self, coroutine: Coroutine[Any, Any, object], context: Context) -> Awaitable[object] | None:
-        """Run a framework's write until it first suspends.
+    def step(self, coroutine: Coroutine[Any, Any, object], context: Context | None = None) -> tuple[bool, Any]:
+        """Run a framework's reading or writing until it first suspends.
 
-        :returns: None if it is done; else what finishes it, to be awaited in a task with the same context. A loop that
-            cannot be stepped returns the coroutine untouched.
-        :raises Exception: the write's own; a cancellation that comes out of it is a ``Disconnected``.
+        :param context: to run it in; None: the present one.
+        :returns: (True, its result) if it is done; else (False, what finishes it), to be awaited in a task with the same
+            context. A loop that cannot be stepped returns the coroutine untouched.
+        :raises Exception: the coroutine's own; a cancellation that comes out of it is a ``Disconnected``.
         """
 
     def event(self) -> Event:

@@ -138,8 +138,8 @@ class LiveConnection:
                 for index, frame in enumerate(frames):
                     waiting = websocket.write(frame)
                     if waiting is not None:
-                        rest = step(waiting, self._context)
-                        if rest is not None:
+                        done, rest = step(waiting, self._context)
+                        if not done:
                             self._writer = runner.runtime.spawn(
                                 self._write_on(websocket, rest, frames, index + 1), context=self._context
                             )
