@@ -218,3 +218,24 @@ async def test_a_cancelled_handler_is_its_own_affair(serve: Serve, logs: Logs) -
         await session.post("4stop\x1e4go")
         for sid in (websocket.sid, session.sid):
             await site.seen.until("message", sid, "go")
+
+
+@pytest.mark.parametrize("async_handlers", [False, True], ids=["in turn", "in tasks"])
+async def test_a_handler_may_give_up_waiting(serve: Serve, *, async_handlers: bool) -> None:
+    """AP-24: it runs in one task from its beginning to its end, so that its timeouts work, and hit nobody else."""
+    async with serve(async_handlers=async_handlers) as site:
+
+        async def message(sid: str, data: Any) -> None:
+            with anyio.move_on_after(0.05) as scope:
+                if data == "wait":
+                    await anyio.sleep(30)
+            site.seen.message(sid, f"{data}, gave up: {scope.cancelled_caught}")
+
+        site.eio.on("message", message)
+        session = await site.handshake()
+        websocket = await site.websocket()
+        for sid, send in ((websocket.sid, websocket.send), (session.sid, session.post)):
+            await send("4wait")
+            await site.seen.until("message", sid, "wait, gave up: True")
+            await send("4go")
+            await site.seen.until("message", sid, "go, gave up: False")

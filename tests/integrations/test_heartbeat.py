@@ -17,17 +17,17 @@ pytestmark = pytest.mark.anyio
 
 async def test_pings_come_at_a_fixed_rate(serve: Serve) -> None:
     """HB-1, HB-15: counted from the previous ping, however late its pong is."""
-    async with serve(ping_interval=0.8, ping_timeout=3) as site:
+    async with serve(ping_interval=2, ping_timeout=5) as site:
         start = anyio.current_time()
         websocket = await site.websocket()
-        opened = anyio.current_time()
         assert await websocket.receive() == "2"
-        assert anyio.current_time() - start >= 0.8
-        await anyio.sleep(0.7)
+        assert anyio.current_time() - start >= 2
+        await anyio.sleep(1)
+        pong = anyio.current_time()
         await websocket.send("3")
         assert await websocket.receive() == "2"
-        assert anyio.current_time() - start >= 1.6
-        assert anyio.current_time() - opened < 2.25
+        assert anyio.current_time() - start >= 4
+        assert anyio.current_time() - pong < 1.9
 
 
 async def test_a_round_is_skipped_while_a_pong_is_outstanding(serve: Serve) -> None:
@@ -87,12 +87,12 @@ async def test_a_pong_unread_behind_a_slow_handler_is_not_missing(serve: Serve) 
 
 async def test_a_pong_in_a_body_still_arriving_is_not_missing(serve: Serve) -> None:
     """HB-2: the deadline moves on while a POST is being received."""
-    async with serve(ping_interval=0.5, ping_timeout=0.5) as site:
+    async with serve(ping_interval=2, ping_timeout=0.5) as site:  # a body has the sum of both
         session = await site.handshake()
         assert (await session.get()).body == b"2"
         connection = site.connect()
         await connection.send("POST", session.url, [("Content-Length", "7")], b"4a\x1e", end=False)
-        await anyio.sleep(0.75)
+        await anyio.sleep(1)
         await connection.send_body(b"3\x1e4b", end=True)
         if Gap.WAITS_FOR_BODIES in site.server.gaps:  # and nobody knew of it
             assert_refused(await connection.receive(), 1)

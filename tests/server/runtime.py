@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import types
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, copy_context
 from types import TracebackType
 from typing import Any, Self
@@ -335,8 +335,8 @@ class ManualRuntime:
             wish = coroutine.send(None) if context is None else context.run(coroutine.send, None)
         except StopIteration as stop:
             return True, stop.value
-        except Cancelled:
-            raise Disconnected from None
+        except Cancelled as error:
+            raise Disconnected from error
         return False, _resume(coroutine, wish)
 
     def event(self) -> Event:

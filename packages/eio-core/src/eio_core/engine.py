@@ -77,7 +77,7 @@ class Engine:
         """
         self.expire(now)
         admitted = admit(request, self.settings, self.sessions, shutting_down=self._cut_at is not None)
-        if type(admitted) is not tuple:
+        if not isinstance(admitted, tuple):
             return admitted
         session, cors = admitted
         receive = polling.receive_get if request.method == "GET" else polling.receive_post

@@ -16,9 +16,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Coroutine
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from eio_core import Life, Reason
+
+from .integration import Disconnected
 
 if TYPE_CHECKING:
     from eio_core import Poll, Session
@@ -30,6 +33,10 @@ __all__ = ["Socket"]
 
 TURN_EVERY = 64
 """After so many messages of a burst the event loop gets a turn, so that sync handlers starve nobody."""
+
+
+JSON = ("{", "[")
+"""What a message begins with that may be an object or an array: no other is decoded (row PL-3)."""
 
 
 class Socket:
@@ -117,9 +124,30 @@ class Socket:
             return self._wait_for_room() if self.crowded else None
         waiting = self._deliver(message)
         if waiting is not None:
-            self._busy = True
-            return self._dispatch_in_reader(waiting)
+            return self._begin(waiting)
         return self._wait_for_room() if self._running and self.crowded else None
+
+    def _begin(self, waiting: Awaitable[Any]) -> Coroutine[Any, Any, None] | None:
+        """Run a handler in the reader's own task, which is the one that calls; nearly always that is all of it."""
+        self._busy = True
+        if type(waiting) is not CoroutineType:
+            return self._dispatch_in_reader(waiting)
+        try:
+            done, rest = self._runner.runtime.step(waiting)
+        except Exception as error:
+            cause = error.__cause__ if isinstance(error, Disconnected) else None
+            self._runner.handlers.failed("message", self.core.sid, cause or error)
+            done = True
+        except BaseException:
+            self._end()
+            raise
+        if not done:
+            return self._dispatch_in_reader(rest)
+        if self._inbox or self._leaving is not None:
+            self._end()
+        else:
+            self._busy = False
+        return None
 
     def receive_all(self, messages: list[str | bytes]) -> None:
         """Messages came in a POST: somebody delivers them, and it is not the request."""
@@ -181,7 +209,9 @@ class Socket:
     def _deliver(self, message: str | bytes) -> Awaitable[Any] | None:
         """Hand a message to its handler: done, or started in a task, or to be awaited by the dispatcher."""
         runner = self._runner
-        waiting = runner.handlers.call_message(self.core.sid, runner.incoming(message))
+        if type(message) is str and message[:1] in JSON:
+            message = runner.incoming(message)
+        waiting = runner.handlers.call_message(self.core.sid, message)
         if waiting is None or not runner.async_handlers:
             return waiting
         self._running += 1
@@ -233,17 +263,21 @@ class Socket:
                 if count % TURN_EVERY == 0:
                     await self._runner.runtime.turn()
         finally:
-            self._busy = False
-            if self.core.reason is Reason.SERVER_DISCONNECT:
-                self._inbox = None
-                self._made_room()
-            if self._inbox:  # the reader that had been borrowed is gone; its client's messages are not
-                self._busy = True
-                self._runner.start(self._dispatch())
-            else:
-                self._inbox = None
-                if self._leaving is not None:
-                    self._runner.start(self._disconnect())
+            self._end()
+
+    def _end(self) -> None:
+        """Nobody delivers any more: if something is left, a task does."""
+        self._busy = False
+        if self.core.reason is Reason.SERVER_DISCONNECT:
+            self._inbox = None
+            self._made_room()
+        if self._inbox:  # the reader that had been borrowed is gone; its client's messages are not
+            self._busy = True
+            self._runner.start(self._dispatch())
+        else:
+            self._inbox = None
+            if self._leaving is not None:
+                self._runner.start(self._disconnect())
 
     async def _fewer_running(self) -> None:
         """Wait until another handler may be started.

@@ -56,12 +56,16 @@ class Handlers:
         except BaseException as error:
             if not is_its_own(error):
                 raise
-            self.logger.exception("message handler failed for %s", sid)
+            self.failed("message", sid, error)
             return None
         if result is None or not is_awaitable(result):
             return None
         awaitable: Awaitable[Any] = result
         return awaitable
+
+    def failed(self, event: str, sid: str, error: BaseException) -> None:
+        """Log what a handler raised; it ends here."""
+        self.logger.error("%s handler failed for %s", event, sid, exc_info=error)
 
     async def attend(self, event: str, sid: str, awaitable: Awaitable[Any]) -> None:
         """Await what a handler returned; its exception is logged and ends here."""
@@ -70,7 +74,7 @@ class Handlers:
         except BaseException as error:
             if not is_its_own(error):
                 raise
-            self.logger.exception("%s handler failed for %s", event, sid)
+            self.failed(event, sid, error)
 
     async def call_disconnect(self, sid: str, reason: str) -> None:
         """Call the disconnect handler, with or without the reason (row AP-6)."""
@@ -84,7 +88,7 @@ class Handlers:
         except BaseException as error:
             if not is_its_own(error):
                 raise
-            self.logger.exception("disconnect handler failed for %s", sid)
+            self.failed("disconnect", sid, error)
 
 
 def is_awaitable(result: object) -> bool:

@@ -30,7 +30,6 @@ from eio_core import (
     Response,
     Session,
     Settings,
-    Upgrade,
     Write,
     compressed,
     own_origins,

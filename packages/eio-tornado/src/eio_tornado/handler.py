@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 from eio_server import AsyncServer
 from eio_server.answers import unanswered
-from eio_server.integration import Connection, Disconnected, Offer
+from eio_server.integration import Disconnected, Offer
 from tornado.web import RequestHandler, stream_request_body
 from tornado.websocket import WebSocketHandler
 
 from .exchange import Body, Exchange
-from .websocket import Protocol, WebSocket
+from .websocket import Protocol, Reader, WebSocket
 
 __all__ = ["Handler", "get_tornado_handler"]
 
@@ -58,7 +58,7 @@ class Handler(WebSocketHandler):
         self._body: Body | None = None
         self._serving: asyncio.Task[Offer | None] | None = None
         self._offer: Offer | None = None
-        self._connection: Connection | None = None
+        self._reader: Reader | None = None
         self._websocket: WebSocket | None = None
 
     # ------------------------------------------------------------------------------------------------------- requests
@@ -195,17 +195,17 @@ class Handler(WebSocketHandler):
         assert isinstance(self.ws_connection, Protocol)
         self.set_nodelay(True)
         self._websocket = WebSocket(self, self.ws_connection)
-        self._connection = offer.opened(self._websocket)
+        self._reader = Reader(offer.opened(self._websocket), self.server.runner.runtime)
 
-    def on_message(self, message: str | bytes) -> Any:
+    def on_message(self, message: str | bytes) -> asyncio.Future[None] | None:
         """A message; Tornado reads no further while what is returned is not done (row IN-13)."""
-        assert self._connection is not None, "it was opened"
-        return self._connection.feed(message)
+        assert self._reader is not None, "it was opened"
+        return self._reader.put(message)
 
     def on_close(self) -> None:
         """The WebSocket is over; or a poll, which has none."""
-        connection, self._connection = self._connection, None
+        reader, self._reader = self._reader, None
         websocket, self._websocket = self._websocket, None
-        if connection is not None:
+        if reader is not None:
             assert websocket is not None, "it was opened"
-            connection.lost(self.close_code, error=websocket.protocol.too_big)
+            reader.end(self.close_code, error=websocket.protocol.too_big)
