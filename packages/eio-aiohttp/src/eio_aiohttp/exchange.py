@@ -7,10 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
-from eio_core import REQUEST_HEADERS, Request, Response
+from eio_core import Request, Response, headers_from_wire
 from eio_server.answers import unanswered
 from eio_server.environ import decoded_path, latin1, make_environ
-from eio_server.handshake import bad_handshake
 from eio_server.integration import BodyTooLarge, Disconnected
 
 from .relays import Watch
@@ -31,11 +30,10 @@ class Exchange:
         self._aiohttp = request
         self._transport = request.transport  # aiohttp forgets it as soon as the connection closes
         self._response: web.Response | None = None
-        headers = request.headers
         self.request = Request(
             method=request.method,
             query=latin1(request.rel_url.raw_query_string),
-            headers={name: latin1(", ".join(headers.getall(name))) for name in REQUEST_HEADERS if name in headers},
+            headers=headers_from_wire(request.raw_headers),
             scheme=request.scheme,  # of the connection, not of a forwarded header
             http_version=_version(request),
         )
@@ -113,15 +111,6 @@ class Exchange:
         except (Disconnected, TimeoutError):
             self._aiohttp.protocol.force_close()
         return web.Response() if self._response is None else self._response
-
-    def websocket_problem(self) -> Response | None:
-        """See :class:`eio_server.integration.Exchange`: Connection, Sec-WebSocket-Version and -Key (row WS-11)."""
-        try:
-            if web.WebSocketResponse().can_prepare(self._aiohttp):
-                return None
-        except ValueError:  # aiohttp's, for a key that is not ASCII
-            pass
-        return bad_handshake()
 
 
 def _version(request: web.Request) -> str:

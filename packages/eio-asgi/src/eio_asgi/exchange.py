@@ -8,13 +8,13 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from eio_core import REQUEST_HEADERS, Request, Response
+from eio_core import Request, Response, headers_from_wire
 from eio_server.answers import unanswered
 from eio_server.environ import make_environ
 from eio_server.integration import BodyTooLarge, Disconnected
 from eio_server.runner import Runner
 
-from .asgi import Inbox, Message, Receive, Scope, Send, encode_headers, path_below_mount
+from .asgi import Inbox, Message, Receive, Scope, Send, path_below_mount
 
 __all__ = ["LOST", "Exchange"]
 
@@ -26,7 +26,6 @@ HELD = 64 * 1024
 """Bytes of a body that may arrive while nobody reads it, before the server is left to hold the rest back."""
 
 _SCHEMES = {"ws": "http", "wss": "https"}
-_WANTED = {name.encode(): name for name in REQUEST_HEADERS}
 
 
 class Exchange:
@@ -43,17 +42,11 @@ class Exchange:
         self.gone = False
         self._answered = False
         self._errors = LOST if scope["type"] == "websocket" else OSError
-        headers: dict[str, str] = {}
-        for raw_name, raw_value in scope["headers"]:
-            name = _WANTED.get(raw_name.lower())
-            if name is not None:
-                value = raw_value.decode("latin-1")
-                headers[name] = f"{headers[name]}, {value}" if name in headers else value
         scheme = scope.get("scheme") or "http"
         self.request = Request(
             method=scope.get("method", "GET"),
             query=scope.get("query_string", b"").decode("latin-1"),
-            headers=headers,
+            headers=headers_from_wire(scope["headers"]),
             scheme=_SCHEMES.get(scheme, scheme),
             websocket=scope["type"] == "websocket",  # over HTTP/2 no header tells (row WS-21)
             http_version=scope.get("http_version") or "1.1",
@@ -126,14 +119,8 @@ class Exchange:
             raise Disconnected from error
 
     async def _write(self, kind: str, response: Response) -> None:
-        headers = encode_headers(response.headers)
-        if response.status != 204:
-            headers.append((b"content-length", b"%d" % len(response.body)))
-        await self._send({"type": kind + ".start", "status": response.status, "headers": headers})
+        await self._send({"type": kind + ".start", "status": response.status, "headers": response.wire_headers()})
         await self._send({"type": kind + ".body", "body": response.body, "more_body": False})
-
-    def websocket_problem(self) -> None:
-        """See :class:`eio_server.integration.Exchange`: the server has checked the handshake before it called us."""
 
     def over(self) -> None:
         """The request was handled: from now on nothing holds the connection by way of the environ."""

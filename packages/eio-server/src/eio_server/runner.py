@@ -200,8 +200,6 @@ class Runner:
             await self._serve_post(exchange, answer)
         elif isinstance(answer, Handshake):
             return await self._serve_handshake(exchange, answer)
-        elif (problem := exchange.websocket_problem()) is not None:
-            await self._respond(exchange, problem)
         else:
             return SocketOffer(self, answer.cors, upgrade=answer)
         return None
@@ -306,9 +304,6 @@ class Runner:
 
     async def _serve_handshake(self, exchange: Exchange, handshake: Handshake) -> SocketOffer | None:
         engine = self.engine
-        if handshake.transport == "websocket" and (problem := exchange.websocket_problem()) is not None:
-            await self._respond(exchange, problem)
-            return None
         session = await self._open(handshake)
         if isinstance(session, Refusal):
             self._log_refusal(exchange, session)
