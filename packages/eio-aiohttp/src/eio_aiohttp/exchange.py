@@ -8,17 +8,13 @@ from typing import Any
 
 from aiohttp import web
 from eio_core import Request, Response, headers_from_wire
-from eio_server.answers import unanswered
+from eio_server.endings import LINGER, unanswered
 from eio_server.environ import decoded_path, latin1, make_environ
 from eio_server.integration import BodyTooLarge, Disconnected
 
 from .relays import Watch
 
 __all__ = ["Exchange"]
-
-LINGER = 2.0
-"""Seconds to go on reading a body that nobody wants, so that its sender can read the response: a connection that is
-closed with something unread is reset. aiohttp does so too, for ten seconds, even when the client has gone."""
 
 
 class Exchange:
@@ -100,7 +96,10 @@ class Exchange:
             raise Disconnected
 
     async def finish(self) -> web.StreamResponse:
-        """Bring the request to its end for aiohttp: answered, and the rest of its body out of the way."""
+        """Bring the request to its end for aiohttp: answered, and the rest of its body out of the way.
+
+        aiohttp would read that too, for ten seconds, even when the client has gone.
+        """
         try:
             if self._response is None:  # what came as a body was none, or nobody is there
                 await self.respond(unanswered(self.request))

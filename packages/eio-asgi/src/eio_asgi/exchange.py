@@ -8,8 +8,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
+import anyio
 from eio_core import Request, Response, headers_from_wire
-from eio_server.answers import unanswered
+from eio_server.endings import LINGER, unanswered
 from eio_server.environ import make_environ
 from eio_server.integration import BodyTooLarge, Disconnected
 from eio_server.runner import Runner
@@ -31,7 +32,7 @@ _SCHEMES = {"ws": "http", "wss": "https"}
 class Exchange:
     """See :class:`eio_server.integration.Exchange`."""
 
-    __slots__ = ("_answered", "_errors", "_runner", "_scope", "_send", "_valve", "gone", "inbox", "request")
+    __slots__ = ("_answered", "_complete", "_errors", "_runner", "_scope", "_send", "_valve", "gone", "inbox", "request")
 
     def __init__(self, runner: Runner, scope: Scope, receive: Receive, send: Send) -> None:
         self._runner = runner
@@ -41,6 +42,8 @@ class Exchange:
         self.inbox = Inbox(receive)
         self.gone = False
         self._answered = False
+        self._complete = False
+        """Whether all of the body was read."""
         self._errors = LOST if scope["type"] == "websocket" else OSError
         scheme = scope.get("scheme") or "http"
         self.request = Request(
@@ -82,16 +85,21 @@ class Exchange:
     async def read(self, limit: int) -> bytes:
         """See :class:`eio_server.integration.Exchange`."""
         body = bytearray()
-        while True:
-            message = await self.inbox.receive()
-            if message["type"] == "http.disconnect":
-                self.gone = True
-                raise Disconnected
-            body += message.get("body", b"")
+        while not self._complete:
+            body += await self._chunk()
             if len(body) > limit:
                 raise BodyTooLarge
-            if not message.get("more_body", False):
-                return bytes(body)
+        return bytes(body)
+
+    async def _chunk(self) -> bytes:
+        """What arrives next of the body."""
+        message = await self.inbox.receive()
+        if message["type"] == "http.disconnect":
+            self.gone = True
+            raise Disconnected
+        self._complete = not message.get("more_body", False)
+        chunk: bytes = message.get("body", b"")
+        return chunk
 
     async def respond(self, response: Response) -> None:
         """See :class:`eio_server.integration.Exchange`. Of an HTTP response no server tells whether it was written."""
@@ -120,7 +128,21 @@ class Exchange:
 
     async def _write(self, kind: str, response: Response) -> None:
         await self._send({"type": kind + ".start", "status": response.status, "headers": response.wire_headers()})
-        await self._send({"type": kind + ".body", "body": response.body, "more_body": False})
+        body = response.body
+        if self._body_is_awaited():
+            await self._send({"type": kind + ".body", "body": body, "more_body": True})
+            body = b""
+            with anyio.move_on_after(LINGER), contextlib.suppress(Disconnected):
+                while not self._complete:
+                    await self._chunk()
+        await self._send({"type": kind + ".body", "body": body, "more_body": False})
+
+    def _body_is_awaited(self) -> bool:
+        """Whether some of a body may be on its way: with the end of the response many servers close its connection."""
+        if self._complete or self.gone or self.request.method == "GET":
+            return False
+        length = self.request.headers.get("content-length", "0")
+        return length != "0" or any(name.lower() == b"transfer-encoding" for name, _ in self._scope["headers"])
 
     def over(self) -> None:
         """The request was handled: from now on nothing holds the connection by way of the environ."""

@@ -11,9 +11,9 @@ raise. So the whole protocol can be embedded anywhere and tested in milliseconds
    monotonic clock.
 
 2. **Requests.** Make a :class:`Request` of what arrived (only the headers in :data:`REQUEST_HEADERS` are looked at;
-   :func:`headers_from_wire` picks them) and pass it to :meth:`Engine.receive_request`. What comes back says what to do; its docstring has the list. Every request
-   gets exactly one response: a :class:`Refusal` or :class:`Response` as it is, a :class:`Poll` or :class:`Post` by
-   :meth:`Engine.take_response` once it is ``ready``.
+   :func:`headers_from_wire` picks them) and pass it to :meth:`Engine.receive_request`. What comes back says what to do;
+   its docstring has the list. Every request gets exactly one response: a :class:`Refusal` or :class:`Response` as it
+   is, a :class:`Poll` or :class:`Post` by :meth:`Engine.take_response` once it is ``ready``.
 
 3. **Handshakes.** :meth:`Engine.open` with a new session id, ask the application, then :meth:`Engine.accept` or
    :meth:`Engine.reject`. Put what you need to find your side of a session or connection again into its ``handle``.
@@ -29,10 +29,9 @@ raise. So the whole protocol can be embedded anywhere and tested in milliseconds
    returned: :class:`Write` a connection, :class:`Abort` one, tell the application that a session :class:`Closed`.
 
 6. **Losses.** Report every connection that is gone, once, with :meth:`Engine.connection_lost`, a WebSocket with its
-   close code; and a poll whose
-   response went out with :meth:`Engine.written`. What comes later about a session that has closed is a silent no-op.
-   If a session is over while the response of its poll is still being written, call :meth:`Engine.begin_hangup` for the
-   poll: its ``Abort`` says when to give up a client that reads nothing.
+   close code; and a poll whose response went out with :meth:`Engine.written`. What comes later about a session that has
+   closed is a silent no-op. If a session is over while the response of its poll is still being written, call
+   :meth:`Engine.begin_hangup` for the poll: its ``Abort`` says when to give up a client that reads nothing.
 
 7. **Time.** Keep one timer for :meth:`Engine.next_deadline` and call :meth:`Engine.expire` then. Look again after every
    call that took ``now``, and after an effect ``Write``.

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from eio_core import REQUEST_HEADERS, Request, Response
-from eio_server.answers import unanswered
+from eio_server.endings import LINGER, unanswered
 from eio_server.environ import decoded_path, latin1, make_environ
 from eio_server.integration import BodyTooLarge, Disconnected
 from sanic import HTTPResponse
@@ -17,10 +17,6 @@ from sanic import Request as SanicRequest
 from sanic.exceptions import RequestCancelled, SanicException
 
 __all__ = ["Exchange"]
-
-LINGER = 2.0
-"""Seconds to go on reading a body that nobody wants, so that its sender can read the response: a connection that is
-closed with something unread is reset."""
 
 TEXT = "text/plain; charset=utf-8"
 """The type of a response that names none: Sanic's own word for that would be ``None``."""
