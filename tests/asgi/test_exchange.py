@@ -57,6 +57,35 @@ async def test_a_body_is_counted_as_it_arrives(eio: AsyncServer, declared: list[
     assert await exchange(eio, peer, headers=declared).read(10) == b"1234512345"
 
 
+@pytest.mark.parametrize("header", [(b"content-length", b"20"), (b"transfer-encoding", b"chunked")])
+async def test_the_rest_of_a_body_that_was_refused_is_read(eio: AsyncServer, header: tuple[bytes, bytes]) -> None:
+    """ER-7, H2: between the response and its end, for some servers close the connection then."""
+    peer = Peer([{"type": "http.request", "body": b"12345", "more_body": number < 3} for number in range(4)])
+    refused = exchange(eio, peer, method="POST", headers=[header])
+    with pytest.raises(BodyTooLarge):
+        await refused.read(1)
+    await refused.respond(Response(413, []))
+    assert peer.messages == []
+    assert [message.get("more_body") for message in peer.sent] == [None, True, False]
+
+
+async def test_the_rest_of_a_body_is_not_awaited_for_ever(eio: AsyncServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ER-7, H13: nor where its sender leaves."""
+    monkeypatch.setattr("eio_asgi.exchange.LINGER", 0.01)
+    for messages in ([], [{"type": "http.disconnect"}]):
+        peer = Peer(messages)
+        await exchange(eio, peer, method="POST", headers=[(b"content-length", b"20")]).respond(Response(400, []))
+        assert [message.get("more_body") for message in peer.sent] == [None, True, False]
+
+
+@pytest.mark.parametrize("headers", [[], [(b"content-length", b"0")]])
+async def test_no_body_is_awaited_where_none_is_declared(eio: AsyncServer, headers: list[tuple[bytes, bytes]]) -> None:
+    """ER-6"""
+    peer = Peer()
+    await exchange(eio, peer, method="DELETE", headers=headers).respond(Response(400, []))
+    assert [message.get("more_body") for message in peer.sent] == [None, False]
+
+
 async def test_what_arrives_during_a_watch_is_not_lost(eio: AsyncServer) -> None:
     """HS-26: a body that comes while somebody waits for something else."""
     peer = Peer([{"type": "http.request", "body": b"1", "more_body": True}, {"type": "http.request", "body": b"2"}])

@@ -23,11 +23,12 @@ from eio_core import (
     Response,
     Session,
     Upgrade,
+    headers_from_wire,
+    headers_to_wire,
 )
 
-from .helpers import POLLING, WEBSOCKET, Driver, expect
+from .helpers import POLLING, UPGRADE, WEBSOCKET, Driver, expect
 
-UPGRADE = {"upgrade": "websocket"}
 EVIL = {"origin": "http://evil"}
 SPLIT = {"origin": "http://own\r\nX: y"}
 P, W = "transport=polling", "transport=websocket"
@@ -181,7 +182,7 @@ SOUND: list[tuple[str, str, dict[str, str], type]] = [
     ("GET", f"{POLLING}&sid=", {}, Handshake),  # HS-14
     ("GET", f"{POLLING}&t=abc&x=%00&b64=1", {}, Handshake),
     ("GET", WEBSOCKET, UPGRADE, Handshake),
-    ("GET", WEBSOCKET, {"upgrade": "WebSocket"}, Handshake),
+    ("GET", WEBSOCKET, {**UPGRADE, "upgrade": "WebSocket", "connection": "keep-alive, upgrade"}, Handshake),
     ("GET", f"{POLLING}&sid=p", {}, Poll),
     ("POST", f"{POLLING}&sid=p", {}, Post),
     ("POST", f"{POLLING}&sid=p", UPGRADE, Post),  # only a GET can ask for a WebSocket
@@ -459,6 +460,54 @@ def test_what_every_refusal_has(case: Case, version: str) -> None:
     assert refusal.closes is websocket
 
 
+BAD_UPGRADES = [
+    {"connection": "keep-alive"},
+    {"connection": ""},
+    {"sec-websocket-version": "8"},
+    {"sec-websocket-version": "13, 8"},
+    {"sec-websocket-key": "c2hvcnQ="},
+    {"sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==, dGhlIHNhbXBsZSBub25jZQ=="},
+    {"sec-websocket-key": "dGhlIHNhbXBsZSBub25jZX=="},
+    {"sec-websocket-key": "d\xe9lIHNhbXBsZSBub25jZQ=="},
+]
+
+
+@pytest.mark.parametrize("sid", ["", "&sid=p"])
+@pytest.mark.parametrize("wrong", [*BAD_UPGRADES, *({name: None} for name in UPGRADE if name != "upgrade")], ids=str)
+def test_what_is_no_handshake_of_a_websocket(wrong: dict[str, str | None], sid: str) -> None:
+    """WS-11, HD-7: refused before the application is asked, with the version that would be right."""
+    driver = server(SAME_ORIGIN)
+    headers = {**UPGRADE, "origin": "http://own", "host": "own", **wrong}
+    present = {name: value for name, value in headers.items() if value is not None}
+    answer = expect(Response, driver.request(f"{WEBSOCKET}{sid}", headers=present))
+    assert (answer.status, answer.closes) == (400, True)
+    assert ("Sec-WebSocket-Version", "13") in answer.headers
+    assert ("Access-Control-Allow-Origin", "http://own") in answer.headers
+    assert driver.effects() == []
+
+
+def test_a_handshake_that_the_web_server_has_checked() -> None:
+    """WS-11, WS-21: it says that this is a WebSocket; over HTTP/2 there are no such headers."""
+    driver = server(SAME_ORIGIN)
+    expect(Handshake, driver.request(WEBSOCKET, headers={"upgrade": "websocket"}, websocket=True))
+    expect(Upgrade, driver.request(f"{WEBSOCKET}&sid=p", websocket=True))
+
+
+def test_headers_from_the_wire() -> None:
+    """Names in any case, latin-1, a repeated one joined; only those that are looked at."""
+    arrived = [(b"Host", b"own"), (b"X-Custom", b"x"), (b"ORIGIN", b"http://\xe9"), (b"host", b"other")]
+    assert headers_from_wire(arrived) == {"host": "own, other", "origin": "http://\xe9"}
+
+
+@pytest.mark.parametrize(("status", "length"), [(200, [(b"content-length", b"2")]), (204, [])])
+def test_headers_to_the_wire(status: int, length: list[tuple[bytes, bytes]]) -> None:
+    """HD-10: lower case, latin-1, in their order, repeated ones too, and the length; a 204 has none."""
+    headers = [("Vary", "Origin"), ("Set-Cookie", "a=\xe9"), ("Set-Cookie", "b")]
+    expected = [(b"vary", b"Origin"), (b"set-cookie", b"a=\xe9"), (b"set-cookie", b"b")]
+    assert headers_to_wire(headers) == expected
+    assert Response(status, headers, b"ok" if length else b"").wire_headers() == [*expected, *length]
+
+
 def test_only_the_listed_headers_are_looked_at() -> None:
     """An integration need not pass any other."""
 
@@ -480,6 +529,7 @@ def test_only_the_listed_headers_are_looked_at() -> None:
     driver = server(SAME_ORIGIN)
     for method, query in (("OPTIONS", ""), ("GET", POLLING), ("GET", f"{POLLING}&sid=p"), ("POST", f"{POLLING}&sid=p")):
         driver.engine.receive_request(Request(method, query, Headers(origin="http://own", host="own")), 0.0)
+    driver.engine.receive_request(Request("GET", WEBSOCKET, Headers(UPGRADE)), 0.0)
     session = driver.opening("polling", "q")
     driver.engine.accept(session, 0.0)
     assert Headers.asked == REQUEST_HEADERS

@@ -156,6 +156,7 @@ def test_close_on_a_websocket_that_is_not_read() -> None:
     assert driver.at(30.0) == [Write(link), Closed(session, Reason.SERVER_DISCONNECT)]
     assert driver.frames(link) == []
     driver.engine.begin_hangup(link, 30.0)
+    driver.engine.begin_hangup(link, 34.0)  # once more: the time runs from the first one
     assert driver.at(34.999) == []
     assert driver.at(35.0) == [Abort(link)]
 
@@ -323,6 +324,16 @@ def test_a_websocket_that_is_lost(error: bool, reason: str, draining: bool) -> N
     assert driver.effects() == [Closed(session, Reason.SERVER_DISCONNECT if draining else reason)]
     assert (link.closing, link.channel, driver.frames(link)) == (None, Channel.ENDED, [])
     assert driver.engine.next_deadline() is None
+
+
+@pytest.mark.parametrize("code", [None, *range(1000, 1016), 3000, 4999])
+def test_the_close_code_of_a_websocket_that_is_lost(code: int | None) -> None:
+    """CL-11: some say that it broke."""
+    driver = Driver()
+    session, link = driver.websocket()
+    driver.engine.connection_lost(link, code=code)
+    broke = code in {1002, 1003, 1007, 1009, 1010, 1011}
+    assert driver.effects() == [Closed(session, Reason.TRANSPORT_ERROR if broke else Reason.TRANSPORT_CLOSE)]
 
 
 @pytest.mark.parametrize(("frame", "code"), [("1", 1000), ("abc", 1002), ("x" * 101, 1009)])

@@ -23,7 +23,7 @@ from eio_core import (
     policy_of,
 )
 
-from .helpers import POLLING, WEBSOCKET, Driver, expect
+from .helpers import POLLING, UPGRADE, WEBSOCKET, Driver, expect
 
 OWN = {"origin": "http://own", "host": "own"}
 CORS = [("Access-Control-Allow-Origin", "http://own"), ("Vary", "Origin")]
@@ -204,7 +204,7 @@ def test_cors_headers_on_everything(credentials: bool) -> None:
     driver = Driver(cors_credentials=credentials)
 
     def ask(query: str, method: str = "GET") -> object:
-        return driver.request(query, method, {**OWN, **({"upgrade": "websocket"} if "websocket" in query else {})})
+        return driver.request(query, method, {**OWN, **(UPGRADE if "websocket" in query else {})})
 
     def check(answer: object) -> None:
         headers = expect(Response, answer).headers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from itertools import product
 from typing import Any
 
@@ -11,7 +12,7 @@ import anyio.lowlevel
 import pytest
 
 from .clients import UPGRADE, assert_refused, settle, url
-from .harness import Logs, Serve
+from .harness import Logs, Serve, eventually
 from .servers import Gap
 
 pytestmark = pytest.mark.anyio
@@ -108,6 +109,23 @@ async def test_a_body_that_is_too_large_gets_an_empty_413(serve: Serve) -> None:
         assert response.get("content-length") == "0"
         assert response.get("cache-control") == "no-store"
         assert await site.seen.closed(session.sid) == "transport error"
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
+async def test_a_refusal_reaches_a_client_that_sends_on(serve: Serve, known: bool) -> None:
+    """ER-7, H1, H2: a proxy may be one, which gives up where sending fails. What is closed with something unread fails."""
+    async with serve(max_http_buffer_size=1000) as site:
+        session = await site.handshake()
+        target = session.url if known else url(sid="unknown")
+        connection = site.connect()
+        await connection.send("POST", target, [("Content-Length", "160000")], b"4" * 20_000, end=False)
+        if Gap.WAITS_FOR_BODIES not in site.server.gaps:
+            await eventually(lambda: not connection.silent)
+        with pytest.raises(ConnectionError) if Gap.LEAVES_SENDERS in site.server.gaps else nullcontext():
+            for _ in range(7):
+                await settle()
+                await connection.stream.send(b"x" * 20_000)
+        assert (await connection.receive()).status == (413 if known else 400)
 
 
 @pytest.mark.api("a function as policy")

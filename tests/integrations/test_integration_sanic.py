@@ -132,9 +132,7 @@ async def test_without_websockets_there_is_polling(serve: Serve, logs: Logs) -> 
     """IN-15: a WebSocket is refused before anybody is asked, and the log says what to do."""
     async with serve(app=routed) as site:
         assert_refused(await site.request("GET", url("websocket"), UPGRADE), 3)
-        (record,) = logs.tracebacks(TypeError)
-        assert record.exc_info
-        assert "app.enable_websocket()" in str(record.exc_info[1])
+        assert any("call app.enable_websocket()" in line for line in logs.lines())
         assert site.seen.events == []
 
 

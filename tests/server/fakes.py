@@ -33,8 +33,6 @@ class FakeExchange:
         self.reading = Gate()
         self.responding = Gate()
         self.entering = Gate()
-        self.problem: Response | None = None
-        """What the framework finds wrong with the WebSocket handshake."""
         self.answers: list[Response] = []
         """What the runner responded with, arrived or not."""
         self.responses: list[Response] = []
@@ -98,10 +96,6 @@ class FakeExchange:
         self.answers.append(response)
         await self.responding.passed()
         self.responses.append(response)
-
-    def websocket_problem(self) -> Response | None:
-        """See :class:`~eio_server.integration.Exchange`."""
-        return self.problem
 
 
 class FakeWebSocket:

@@ -46,9 +46,6 @@ class Exchange:
         await self.taken.wait()
         self.response = response
 
-    def websocket_problem(self) -> Response | None:
-        return None
-
 
 class WebSocket:
     """As a framework has it that waits for its buffer to drain."""

@@ -224,22 +224,6 @@ def test_the_core_fails(world: World, logs: Logs, monkeypatch: pytest.MonkeyPatc
     world.assert_nothing_left()
 
 
-@pytest.mark.parametrize("sid", ["", "&sid="])
-def test_checking_a_websocket_fails_unexpectedly(world: World, logs: Logs, sid: str) -> None:
-    """ER-9: an upgrade's session goes on."""
-    client = world.polling()
-
-    class Exchange(FakeExchange):
-        def websocket_problem(self) -> Response | None:
-            raise FrameworkError
-
-    query = WEBSOCKET + (sid and sid + client.sid)
-    call = world.begin(Exchange(Request("GET", query, websocket=True)))
-    assert (call.status, call.code) == (400, 3)
-    logs.take("a request failed")
-    assert list(world.eio.sockets) == [client.sid]
-
-
 def test_writing_a_response_fails_unexpectedly(world: World, logs: Logs) -> None:
     """IN-17, FD-12: nobody can be told; the session is closed, and the request is not answered a second time."""
     client = world.polling()
@@ -254,17 +238,12 @@ def test_writing_a_response_fails_unexpectedly(world: World, logs: Logs) -> None
 # --------------------------------------------------------------------------------------------------------- WebSocket
 
 
-@pytest.mark.parametrize("upgrade", [False, True])
-def test_the_framework_refuses_the_websocket(world: World, *, upgrade: bool) -> None:
+def test_a_handshake_that_is_none_is_refused(world: World) -> None:
     """WS-11: before the connect handler is asked."""
-    query, seen = WEBSOCKET, []
-    if upgrade:
-        query = f"{WEBSOCKET}&sid={world.polling().sid}"
+    seen: list[str] = []
     world.eio.on("connect", lambda sid, environ: seen.append(sid))
-    exchange = FakeExchange(Request("GET", query, websocket=True))
-    exchange.problem = Response(426, [("Sec-WebSocket-Version", "13")])
-    call = world.begin(exchange)
-    assert call.response is exchange.problem
+    call = world.begin(FakeExchange(Request("GET", WEBSOCKET, {"upgrade": "websocket"})))
+    assert call.status == 400
     assert seen == []
 
 

@@ -78,6 +78,7 @@ GAPS = frozenset(
         Gap.NEVER_COMPRESSES,
         Gap.BARE_HANDSHAKE,
         Gap.ACCEPTS_FOR_NOBODY,
+        Gap.LEAVES_SENDERS,
         Gap.STOPS_AFTER_REQUESTS,
     }
 )

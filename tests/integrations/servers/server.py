@@ -38,6 +38,7 @@ class Gap(enum.Enum):
     SENDS_NO_EMPTY_MESSAGE = "drops an empty WebSocket message that we send"
     TAKES_WHAT_IT_GETS = "takes all that we write, and does not tell how much of it is unsent"
     READS_AHEAD = "reads on, however much of it nobody has received"
+    LEAVES_SENDERS = "ends a connection on which the body of a refused request still arrives"
     WAITS_FOR_BODIES = "hands on a request when the whole body has arrived"
     EATS_FORMS = "parses the body of a form itself"
     JOINS_COOKIES = "joins the Cookie headers of a WebSocket handshake by commas"

@@ -3,45 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
-from eio_core import Request, Response
-from eio_server.answers import unanswered
+from eio_core import Request, Response, headers_from_wire
+from eio_server.endings import LINGER, unanswered
 from eio_server.environ import decoded_path, latin1, make_environ
-from eio_server.handshake import bad_handshake
 from eio_server.integration import BodyTooLarge, Disconnected
 
 from .relays import Watch
 
 __all__ = ["Exchange"]
-
-LINGER = 2.0
-"""Seconds to go on reading a body that nobody wants, so that its sender can read the response: a connection that is
-closed with something unread is reset. aiohttp does so too, for ten seconds, even when the client has gone."""
-
-
-class Headers(Mapping[str, str]):
-    """The headers of a request as the core wants them, made when it asks: of many it looks at three."""
-
-    __slots__ = ("_headers",)
-
-    def __init__(self, request: web.Request) -> None:
-        self._headers = request.headers
-
-    def __getitem__(self, name: str) -> str:
-        return latin1(", ".join(self._headers.getall(name)))
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """The header, or the default."""
-        return self[name] if name in self._headers else default
-
-    def __iter__(self) -> Iterator[str]:
-        return iter({name.lower(): None for name in self._headers})
-
-    def __len__(self) -> int:
-        return len(set(self))
 
 
 class Exchange:
@@ -56,7 +29,7 @@ class Exchange:
         self.request = Request(
             method=request.method,
             query=latin1(request.rel_url.raw_query_string),
-            headers=Headers(request),
+            headers=headers_from_wire(request.raw_headers),
             scheme=request.scheme,  # of the connection, not of a forwarded header
             http_version=_version(request),
         )
@@ -122,7 +95,10 @@ class Exchange:
             raise Disconnected
 
     async def finish(self) -> web.StreamResponse:
-        """Bring the request to its end for aiohttp: answered, and the rest of its body out of the way."""
+        """Bring the request to its end for aiohttp: answered, and the rest of its body out of the way.
+
+        aiohttp would read that too, for ten seconds, even when the client has gone.
+        """
         try:
             if self._response is None:  # what came as a body was none, or nobody is there
                 await self.respond(unanswered(self.request))
@@ -133,15 +109,6 @@ class Exchange:
         except (Disconnected, TimeoutError):
             self._aiohttp.protocol.force_close()
         return web.Response() if self._response is None else self._response
-
-    def websocket_problem(self) -> Response | None:
-        """See :class:`eio_server.integration.Exchange`: Connection, Sec-WebSocket-Version and -Key (row WS-11)."""
-        try:
-            if web.WebSocketResponse().can_prepare(self._aiohttp):
-                return None
-        except ValueError:  # aiohttp's, for a key that is not ASCII
-            pass
-        return bad_handshake()
 
 
 def _version(request: web.Request) -> str:

@@ -6,14 +6,12 @@ import asyncio
 from typing import cast
 
 from aiohttp import WSCloseCode, WSMsgType, web
+from eio_server.endings import FLUSH
 from eio_server.integration import Connection, Disconnected, Offer
 
 from .relays import Cork
 
 __all__ = ["WebSocket", "carry"]
-
-FLUSH = 5.0
-"""Seconds for the peer to take what is still unsent when its WebSocket has ended (row CL-18)."""
 
 TEXT, BINARY, CLOSE, ERROR = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CLOSE, WSMsgType.ERROR
 

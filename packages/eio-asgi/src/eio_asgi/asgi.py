@@ -1,4 +1,4 @@
-"""ASGI without Engine.IO: its few types, headers and paths, and which event loop it is."""
+"""ASGI without Engine.IO: its few types, and paths, and which event loop it is."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ __all__ = [
     "Receive",
     "Scope",
     "Send",
-    "encode_headers",
     "in_trio",
     "path_below_mount",
 ]
@@ -49,11 +48,6 @@ class Inbox:
     def fastest(self) -> Receive:
         """What to receive with from now on, when nothing will be given back any more."""
         return self.receive if self._back else self.receive_new
-
-
-def encode_headers(headers: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
-    """Headers as ASGI has them: names in lower case, latin-1."""
-    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
 
 
 def path_below_mount(scope: Scope) -> str:

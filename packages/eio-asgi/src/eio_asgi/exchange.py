@@ -8,13 +8,14 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from eio_core import REQUEST_HEADERS, Request, Response
-from eio_server.answers import unanswered
+import anyio
+from eio_core import Request, Response, headers_from_wire
+from eio_server.endings import LINGER, unanswered
 from eio_server.environ import make_environ
 from eio_server.integration import BodyTooLarge, Disconnected
 from eio_server.runner import Runner
 
-from .asgi import Inbox, Message, Receive, Scope, Send, encode_headers, path_below_mount
+from .asgi import Inbox, Message, Receive, Scope, Send, path_below_mount
 
 __all__ = ["LOST", "Exchange"]
 
@@ -26,13 +27,12 @@ HELD = 64 * 1024
 """Bytes of a body that may arrive while nobody reads it, before the server is left to hold the rest back."""
 
 _SCHEMES = {"ws": "http", "wss": "https"}
-_WANTED = {name.encode(): name for name in REQUEST_HEADERS}
 
 
 class Exchange:
     """See :class:`eio_server.integration.Exchange`."""
 
-    __slots__ = ("_answered", "_errors", "_runner", "_scope", "_send", "_valve", "gone", "inbox", "request")
+    __slots__ = ("_answered", "_complete", "_errors", "_runner", "_scope", "_send", "_valve", "gone", "inbox", "request")
 
     def __init__(self, runner: Runner, scope: Scope, receive: Receive, send: Send) -> None:
         self._runner = runner
@@ -42,18 +42,14 @@ class Exchange:
         self.inbox = Inbox(receive)
         self.gone = False
         self._answered = False
+        self._complete = False
+        """Whether all of the body was read."""
         self._errors = LOST if scope["type"] == "websocket" else OSError
-        headers: dict[str, str] = {}
-        for raw_name, raw_value in scope["headers"]:
-            name = _WANTED.get(raw_name.lower())
-            if name is not None:
-                value = raw_value.decode("latin-1")
-                headers[name] = f"{headers[name]}, {value}" if name in headers else value
         scheme = scope.get("scheme") or "http"
         self.request = Request(
             method=scope.get("method", "GET"),
             query=scope.get("query_string", b"").decode("latin-1"),
-            headers=headers,
+            headers=headers_from_wire(scope["headers"]),
             scheme=_SCHEMES.get(scheme, scheme),
             websocket=scope["type"] == "websocket",  # over HTTP/2 no header tells (row WS-21)
             http_version=scope.get("http_version") or "1.1",
@@ -89,16 +85,21 @@ class Exchange:
     async def read(self, limit: int) -> bytes:
         """See :class:`eio_server.integration.Exchange`."""
         body = bytearray()
-        while True:
-            message = await self.inbox.receive()
-            if message["type"] == "http.disconnect":
-                self.gone = True
-                raise Disconnected
-            body += message.get("body", b"")
+        while not self._complete:
+            body += await self._chunk()
             if len(body) > limit:
                 raise BodyTooLarge
-            if not message.get("more_body", False):
-                return bytes(body)
+        return bytes(body)
+
+    async def _chunk(self) -> bytes:
+        """What arrives next of the body."""
+        message = await self.inbox.receive()
+        if message["type"] == "http.disconnect":
+            self.gone = True
+            raise Disconnected
+        self._complete = not message.get("more_body", False)
+        chunk: bytes = message.get("body", b"")
+        return chunk
 
     async def respond(self, response: Response) -> None:
         """See :class:`eio_server.integration.Exchange`. Of an HTTP response no server tells whether it was written."""
@@ -126,14 +127,22 @@ class Exchange:
             raise Disconnected from error
 
     async def _write(self, kind: str, response: Response) -> None:
-        headers = encode_headers(response.headers)
-        if response.status != 204:
-            headers.append((b"content-length", b"%d" % len(response.body)))
-        await self._send({"type": kind + ".start", "status": response.status, "headers": headers})
-        await self._send({"type": kind + ".body", "body": response.body, "more_body": False})
+        await self._send({"type": kind + ".start", "status": response.status, "headers": response.wire_headers()})
+        body = response.body
+        if self._body_is_awaited():
+            await self._send({"type": kind + ".body", "body": body, "more_body": True})
+            body = b""
+            with anyio.move_on_after(LINGER), contextlib.suppress(Disconnected):
+                while not self._complete:
+                    await self._chunk()
+        await self._send({"type": kind + ".body", "body": body, "more_body": False})
 
-    def websocket_problem(self) -> None:
-        """See :class:`eio_server.integration.Exchange`: the server has checked the handshake before it called us."""
+    def _body_is_awaited(self) -> bool:
+        """Whether some of a body may be on its way: with the end of the response many servers close its connection."""
+        if self._complete or self.gone or self.request.method == "GET":
+            return False
+        length = self.request.headers.get("content-length", "0")
+        return length != "0" or any(name.lower() == b"transfer-encoding" for name, _ in self._scope["headers"])
 
     def over(self) -> None:
         """The request was handled: from now on nothing holds the connection by way of the environ."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from eio_core import headers_to_wire
 from eio_server.integration import Connection, Disconnected, Offer
 from eio_server.runtime import Runtime, Scope
 
-from .asgi import Receive, Send, encode_headers
+from .asgi import Receive, Send
 from .exchange import LOST
 
 __all__ = ["WebSocket", "carry"]
@@ -121,7 +122,7 @@ async def carry(offer: Offer, runtime: Runtime, receive: Receive, send: Send) ->
     """Accept the WebSocket that is offered, and read it until it ends."""
     try:
         # A fresh dict and a fresh list: middleware adds to them.
-        await send({"type": "websocket.accept", "subprotocol": None, "headers": encode_headers(offer.headers)})
+        await send({"type": "websocket.accept", "subprotocol": None, "headers": headers_to_wire(offer.headers)})
     except LOST:
         offer.failed()
         return

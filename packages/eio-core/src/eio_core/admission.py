@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from . import origins
 from .errors import ErrorCode
+from .handshake import bad_handshake
 from .http import Headers, Refusal, Request, Response, parse_query, refusal
 from .session import Handshake, Upgrade
 from .states import Route
@@ -65,15 +66,18 @@ def admit(
 
 def _admit_handshake(
     request: Request, cors: Headers, transport: str, query: Mapping[str, str], *, shutting_down: bool
-) -> Refusal | Handshake:
+) -> Refusal | Response | Handshake:
     if request.method != "GET":
         return refusal(ErrorCode.BAD_HANDSHAKE_METHOD, request, cors, method=request.method)
-    if request.asks_websocket() is not (transport == "websocket"):  # rows HS-15, WS-13
+    websocket = request.asks_websocket()
+    if websocket is not (transport == "websocket"):  # rows HS-15, WS-13
         return refusal(ErrorCode.BAD_REQUEST, request, cors, name="TRANSPORT_HANDSHAKE_ERROR")
     if query.get("EIO") != "4":
         return refusal(ErrorCode.UNSUPPORTED_PROTOCOL_VERSION, request, cors, protocol=query.get("EIO", ""))
     if shutting_down:
         return refuse_shutdown(request, cors)
+    if websocket and (problem := bad_handshake(request, cors)) is not None:  # row WS-11
+        return problem
     return Handshake(request, transport, cors, base64=_wants_base64(query))
 
 
@@ -84,7 +88,7 @@ def _admit_to_session(
     session: Session,
     transport: str,
     query: Mapping[str, str],
-) -> Refusal | Upgrade | tuple[Session, Headers]:
+) -> Refusal | Response | Upgrade | tuple[Session, Headers]:
     if request.method not in ("GET", "POST"):  # row ER-6
         return refusal(ErrorCode.BAD_REQUEST, request, cors, name="METHOD_NOT_ALLOWED", method=request.method)
     websocket = request.asks_websocket()
@@ -101,7 +105,9 @@ def _admit_to_session(
         )
     if query.get("EIO") != "4":  # row HS-10
         return refusal(ErrorCode.BAD_REQUEST, request, cors, name="PROTOCOL_MISMATCH", protocol=query.get("EIO", ""))
-    return Upgrade(session, cors, base64=_wants_base64(query)) if websocket else (session, cors)
+    if not websocket:
+        return session, cors
+    return bad_handshake(request, cors) or Upgrade(session, cors, base64=_wants_base64(query))
 
 
 def refuse_shutdown(request: Request, cors: Headers) -> Refusal:

@@ -65,6 +65,11 @@ class Deadlines(Generic[Owner]):
         if self.first is not None and when < self.first:
             self.first = when
 
+    def set_once(self, kind: Due, owner: Owner, when: float, delay: float) -> None:
+        """Set a deadline, unless there is one with this delay."""
+        if owner not in self._queues[kind].get(delay, ()):
+            self.set(kind, owner, when, delay)
+
     def discard(self, kind: Due, owner: Owner) -> None:
         """Delete a deadline; nothing happens if there is none."""
         queues = self._queues[kind]

@@ -67,7 +67,8 @@ class Engine:
         :returns: what it is:
 
             - :class:`~eio_core.http.Refusal`: send it as it is.
-            - :class:`~eio_core.http.Response`: the answer to a preflight; send it as it is.
+            - :class:`~eio_core.http.Response`: the answer to a preflight, or to a bad handshake of a WebSocket; send it
+              as it is.
             - :class:`Handshake`: ask the application, between :meth:`open` and :meth:`accept` or :meth:`reject`.
             - :class:`Upgrade`: accept the WebSocket, then :meth:`open_link`.
             - :class:`Poll`: when it is ``ready``, :meth:`take_response`; else wait for its ``Write``.
@@ -147,12 +148,14 @@ class Engine:
     # ------------------------------------------------------------------------------------------------------ bodies
 
     def receive_body(self, post: Post, body: bytes, now: float) -> list[str | bytes]:
-        """The whole body of a POST was read.
+        """The whole body of a POST was read, or so much of it that it is longer than ``post.limit``.
 
         :returns: its messages in order, to be delivered before any effect of this call is carried out. The response is
             ready then.
         """
         self.expire(now)
+        if len(body) > post.limit:
+            polling.receive_oversize(self, post)
         return polling.receive_body(self, post, body)
 
     def receive_oversize(self, post: Post) -> None:
@@ -238,22 +241,24 @@ class Engine:
         """A connection is to end: from now on its peer has five seconds, then comes ``Abort`` (row CL-18).
 
         To be called for a link once its ``closing`` is seen, and for a poll whose session is over while its response is
-        still being written: a client that reads nothing would hold it for ever.
+        still being written: a client that reads nothing would hold it for ever. Said again, or of a link that is not to
+        be closed, it changes nothing.
         """
         self.expire(now)
         if isinstance(connection, Poll) or connection.closing is not None:
-            self.deadlines.set(Due.HANGUP, connection, now + HANGUP, HANGUP)
+            self.deadlines.set_once(Due.HANGUP, connection, now + HANGUP, HANGUP)
 
     # ---------------------------------------------------------------------------------------------- lost connections
 
-    def connection_lost(self, connection: Poll | Post | Link, *, error: bool = False) -> None:
+    def connection_lost(self, connection: Poll | Post | Link, *, code: int | None = None, error: bool = False) -> None:
         """A connection is gone, or what was written to it could not be.
 
-        :param error: for a link: whether it broke, or ended in an orderly way (rows CL-10, CL-11). A lost request
-            always is an error.
+        :param code: for a link: the close code that it ended with, None if there was or is known none. 1002, 1003,
+            1007, 1009, 1010 and 1011 say that it broke (row CL-11).
+        :param error: for a link: it broke, whatever the code says (row CL-10). A lost request always is an error.
         """
         if isinstance(connection, Link):
-            websocket.lose_link(self, connection, error=error)
+            websocket.lose_link(self, connection, error=error or code in websocket.ERROR_CODES)
         elif isinstance(connection, Poll):
             polling.lose_get(self, connection)
         else:

@@ -6,14 +6,24 @@ Must not know: sessions, frameworks, sockets.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl
 
 from .errors import ErrorCode
 
-__all__ = ["REQUEST_HEADERS", "Headers", "Refusal", "Request", "Response", "parse_query", "refusal"]
+__all__ = [
+    "REQUEST_HEADERS",
+    "Headers",
+    "Refusal",
+    "Request",
+    "Response",
+    "headers_from_wire",
+    "headers_to_wire",
+    "parse_query",
+    "refusal",
+]
 
 Headers = list[tuple[str, str]]
 
@@ -21,15 +31,20 @@ REQUEST_HEADERS: Final = frozenset(
     {
         "accept-encoding",
         "access-control-request-headers",
+        "connection",
         "content-length",
         "host",
         "origin",
+        "sec-websocket-key",
+        "sec-websocket-version",
         "upgrade",
         "x-forwarded-host",
         "x-forwarded-proto",
     }
 )
 """The request headers that the core looks at; an integrator need not pass any other."""
+
+_WANTED: Final = {name.encode(): name for name in REQUEST_HEADERS}
 
 NO_STORE: Final = ("Cache-Control", "no-store")
 CONNECTION_CLOSE: Final = ("Connection", "close")
@@ -47,7 +62,8 @@ class Request:
     scheme: str = "http"
     """``http`` or ``https`` of the connection that reached this server."""
     websocket: bool | None = None
-    """Whether it asks for a WebSocket. None: told by the method and the Upgrade header, as HTTP/1.1 has it (WS-21)."""
+    """Whether it asks for a WebSocket. None: told by the method and the Upgrade header, as HTTP/1.1 has it, and the
+    headers that go with it are checked (rows WS-11, WS-21)."""
     http_version: str = "1.1"
     origin_allowed: bool | None = None
     """The verdict on its Origin, where the application decides it; None: the engine's own policy does."""
@@ -61,7 +77,7 @@ class Request:
 
 @dataclass(slots=True)
 class Response:
-    """A whole response, ready to send; Content-Length is for whoever sends it."""
+    """A whole response, ready to send; Content-Length is for whoever sends it: :meth:`wire_headers` has it."""
 
     status: int
     headers: Headers
@@ -74,6 +90,13 @@ class Response:
         """Whether the connection is to end with it: not every framework sees that by the header (row ER-4)."""
         return CONNECTION_CLOSE in self.headers
 
+    def wire_headers(self) -> list[tuple[bytes, bytes]]:
+        """All its headers as bytes, and the Content-Length of its body, which a 204 has none of (RFC 9110, 8.6)."""
+        headers = headers_to_wire(self.headers)
+        if self.status != 204:
+            headers.append((b"content-length", b"%d" % len(self.body)))
+        return headers
+
 
 @dataclass(slots=True)
 class Refusal(Response):
@@ -82,6 +105,26 @@ class Refusal(Response):
     code: ErrorCode = ErrorCode.BAD_REQUEST
     message: str = ""
     context: Mapping[str, str] = field(default_factory=dict)
+
+
+def headers_from_wire(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """The headers for a :class:`Request`, out of all those that arrived.
+
+    :param headers: names in any case. A repeated header is joined with ``", "`` (RFC 9110, 5.3); those that the core
+        does not look at are left out.
+    """
+    result: dict[str, str] = {}
+    for raw_name, raw_value in headers:
+        name = _WANTED.get(raw_name.lower())
+        if name is not None:
+            value = raw_value.decode("latin-1")
+            result[name] = f"{result[name]}, {value}" if name in result else value
+    return result
+
+
+def headers_to_wire(headers: Headers) -> list[tuple[bytes, bytes]]:
+    """Headers as HTTP/2, ASGI and h11 want them: names in lower case, latin-1; a fresh list."""
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
 
 
 def refusal(

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from .engine import Engine
     from .session import Link
 
+ERROR_CODES = frozenset({1002, 1003, 1007, 1009, 1010, 1011})
+"""Close codes that say that something broke (row CL-11)."""
+
 _PROBING = (Channel.UNPROBED, Channel.PROBED)
 
 

@@ -9,19 +9,14 @@ from types import TracebackType
 from typing import Any
 
 from eio_core import REQUEST_HEADERS, Request, Response
-from eio_server.answers import unanswered
+from eio_server.endings import LINGER, unanswered
 from eio_server.environ import decoded_path, latin1, make_environ
-from eio_server.handshake import handshake_problem
 from eio_server.integration import BodyTooLarge, Disconnected
 from sanic import HTTPResponse
 from sanic import Request as SanicRequest
 from sanic.exceptions import RequestCancelled, SanicException
 
 __all__ = ["Exchange"]
-
-LINGER = 2.0
-"""Seconds to go on reading a body that nobody wants, so that its sender can read the response: a connection that is
-closed with something unread is reset."""
 
 TEXT = "text/plain; charset=utf-8"
 """The type of a response that names none: Sanic's own word for that would be ``None``."""
@@ -39,13 +34,18 @@ class Exchange:
         self._protocol = stream.protocol
         self._lost: Callable[[], None] | None = None
         headers = request.headers
+        wanted = {name: latin1(", ".join(headers.getall(name))) for name in REQUEST_HEADERS if name in headers}
         self.request = Request(
             method=request.method,
             query=latin1(request.query_string),
-            headers={name: latin1(", ".join(headers.getall(name))) for name in REQUEST_HEADERS if name in headers},
+            headers=wanted,
             scheme="https" if self._protocol.conn_info.ssl else "http",  # not of a forwarded header
             http_version=request.version,
         )
+        if self.request.asks_websocket():
+            wanted["connection"] = headers.get("connection", "")  # of several, Sanic goes by the first
+            if not hasattr(self._protocol, "websocket_handshake"):  # Sanic's server was not told that there are any
+                self.request.websocket = False
 
     def environ(self) -> dict[str, Any]:
         """See :class:`eio_server.integration.Exchange`; ``sanic.request`` is in it."""
@@ -144,17 +144,3 @@ class Exchange:
                 stream.keep_alive = False
             finally:
                 stream.request_body = None  # else Sanic goes on reading, even when the client has gone
-
-    def websocket_problem(self) -> Response | None:
-        """See :class:`eio_server.integration.Exchange` (row WS-11).
-
-        :raises TypeError: Sanic's server was not told that there are WebSockets.
-        """
-        if not hasattr(self._protocol, "websocket_handshake"):
-            raise TypeError("Sanic serves no WebSockets: call app.enable_websocket() before it starts")
-        headers = self._sanic.headers
-        return handshake_problem(
-            connection=headers.get("connection", ""),  # of several, Sanic passes on the first
-            version=", ".join(headers.getall("sec-websocket-version", [])),
-            key=", ".join(headers.getall("sec-websocket-key", [])),
-        )

@@ -66,6 +66,8 @@ class SanicIntegration:
         (request,) = args
         warn_of_compression(server)
         exchange = Exchange(request)
+        if exchange.request.websocket is False:
+            server.runner.logger.error("Sanic serves no WebSockets: call app.enable_websocket() before it starts")
         serving = asyncio.create_task(server.runner.serve(exchange))
         try:
             await asyncio.wait([serving])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, cast
 
+from eio_server.endings import FLUSH
 from eio_server.integration import Connection, Disconnected, Offer
 from sanic import HTTPResponse, Request
 from sanic.exceptions import RequestCancelled, SanicException
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from sanic.server.websockets.frame import WebsocketFrameAssembler
 
 __all__ = ["WebSocket", "carry"]
-
-FLUSH = 5.0
-"""Seconds for the peer to take what is still unsent when its WebSocket has ended (row CL-18)."""
 
 INVALID_DATA = 1007
 

@@ -111,9 +111,6 @@ class Exchange(Protocol):
         :raises Disconnected: the client is gone, as far as the framework tells.
         """
 
-    def websocket_problem(self) -> Response | None:
-        """The framework's own check of a WebSocket handshake, before anybody is asked (row WS-11); None: it is fine."""
-
 
 class WebSocket(Protocol):
     """An accepted WebSocket, to be written."""

@@ -194,8 +194,6 @@ class Runner:
                 await self._serve_poll(exchange, answer)
             elif isinstance(answer, Handshake):
                 return await self._serve_handshake(exchange, answer)
-            elif (problem := exchange.websocket_problem()) is not None:
-                await self._respond(exchange, problem)
             else:
                 return SocketOffer(self, answer.cors, upgrade=answer)
         except Exception:  # row ER-9: a defect of ours or of an integration, before anything was answered
@@ -321,9 +319,6 @@ class Runner:
 
     async def _serve_handshake(self, exchange: Exchange, handshake: Handshake) -> SocketOffer | None:
         engine = self.engine
-        if handshake.transport == "websocket" and (problem := exchange.websocket_problem()) is not None:
-            await self._respond(exchange, problem)
-            return None
         session = await self._open(handshake)
         if isinstance(session, Refusal):
             self._log_refusal(exchange, session)

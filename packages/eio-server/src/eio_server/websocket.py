@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveConnection", "SocketOffer"]
 
-ERROR_CODES = frozenset({1002, 1003, 1007, 1009, 1010, 1011})
-"""Close codes that say that something broke (row CL-11)."""
-
 
 class SocketOffer:
     """See :class:`eio_server.integration.Offer`. Made for a handshake with its link, or for an upgrade."""
@@ -66,7 +63,6 @@ class LiveConnection:
 
     __slots__ = (
         "_closer",
-        "_closing",
         "_context",
         "_link",
         "_lost",
@@ -85,7 +81,6 @@ class LiveConnection:
         self._context = copy_context()
         """One for all writes of this connection: a step by hand and a task that goes on must share it."""
         self._writing = False
-        self._closing = False
         self._lost = False
         self._writer: Any = None
         """The task that goes on with a write that suspended."""
@@ -96,8 +91,6 @@ class LiveConnection:
     def opened(self, websocket: WebSocket) -> None:
         """The 101 was sent: what waited for it is written."""
         self._websocket = websocket
-        if self._link.closing is not None and self._link.session is None:
-            self._begin_close()
         self.flush()
 
     def feed(self, frame: str | bytes) -> Coroutine[Any, Any, None] | None:
@@ -119,19 +112,22 @@ class LiveConnection:
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.cancel()  # nobody reads what it writes
-        self._runner.engine.connection_lost(self._link, error=error or code in ERROR_CODES)
+        self._runner.engine.connection_lost(self._link, code=code, error=error)
         self._runner.settle()
 
     # -------------------------------------------------------------------------------------------------------- writing
 
     def flush(self) -> None:
         """Write what there is, unless somebody is writing. Never suspends, never raises."""
-        if self._link.closing is not None and not self._closing:
+        websocket, link = self._websocket, self._link
+        if websocket is None:
+            return
+        if link.closing is not None:
             self._begin_close()
-        if self._writing or self._websocket is None:
+        if self._writing:
             return
         self._writing = True
-        runner, link, websocket = self._runner, self._link, self._websocket
+        runner = self._runner
         take_frames, step = runner.engine.take_frames, runner.runtime.step
         try:
             while frames := take_frames(link):
@@ -181,8 +177,7 @@ class LiveConnection:
     def _written(self) -> None:
         """Nothing is left to be written: now a close frame may go."""
         if self._link.closing is not None and not self._lost:
-            if not self._closing:
-                self._begin_close()
+            self._begin_close()
             self._writing = True  # for good
             self._closer = self._runner.spawn(self._close(self._link.closing))
 
@@ -190,7 +185,6 @@ class LiveConnection:
 
     def _begin_close(self) -> None:
         """From now on the peer has its time to finish, even if it reads nothing (row CL-18)."""
-        self._closing = True
         self._runner.engine.begin_hangup(self._link, self._runner.runtime.now())
         self._runner.rearm()
 

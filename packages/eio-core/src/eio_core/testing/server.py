@@ -38,9 +38,6 @@ from .recorder import Observer
 
 __all__ = ["Application", "Exchange", "Server", "Socket"]
 
-_BROKEN = frozenset({1002, 1003, 1007, 1009, 1010, 1011})
-"""Close codes of a WebSocket that failed, rather than being closed (row CL-11)."""
-
 
 class Exchange:
     """An HTTP request and its one response: what a framework hands to its handler.
@@ -206,13 +203,10 @@ class Server:
         if not isinstance(post, Post):  # it was answered without
             return
         self._inside = True
-        if len(body) > post.limit:
-            self.engine.receive_oversize(post)
-        else:
-            session = post.session
-            messages = self.engine.receive_body(post, body, self.clock.now)
-            if session is not None:
-                self._deliver(session, messages)
+        session = post.session
+        messages = self.engine.receive_body(post, body, self.clock.now)
+        if session is not None:
+            self._deliver(session, messages)
         if post.ready:
             self._write(post)
         self._settle()
@@ -248,7 +242,7 @@ class Server:
         """A close frame arrived, the first one or the answer to ours, and the WebSocket is gone with it."""
         if socket in self._served:
             self.observer.closed(socket, code)
-        self._lose(socket, error=code in _BROKEN)
+        self._lose(socket, code=code)
 
     # ------------------------------------------------------------------------------------------------ step 6: losses
 
@@ -258,7 +252,7 @@ class Server:
             self.observer.lost(exchange, error=error)
         self._lose(exchange, error=error)
 
-    def _lose(self, exchange: Exchange, *, error: bool) -> None:
+    def _lose(self, exchange: Exchange, *, code: int | None = None, error: bool = False) -> None:
         self._writing.discard(exchange)
         served = self._served.pop(exchange, None)
         if served is None or isinstance(served, Session):  # a handshake that is being decided: accept() will see
@@ -266,7 +260,7 @@ class Server:
         if isinstance(served, Link):
             self._hanging_up.discard(served)
         self._inside = True
-        self.engine.connection_lost(served, error=error)
+        self.engine.connection_lost(served, code=code, error=error)
         self._settle()
 
     def written(self, exchange: Exchange) -> None:

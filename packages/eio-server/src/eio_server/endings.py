@@ -1,10 +1,17 @@
-"""A response for a request that got none, for frameworks that insist on one."""
+"""How requests and WebSockets end, where a framework leaves that to its integration."""
 
 from __future__ import annotations
 
 from eio_core import Request, Response
 
-__all__ = ["unanswered"]
+__all__ = ["FLUSH", "LINGER", "unanswered"]
+
+LINGER = 2.0
+"""Seconds to go on reading a body that nobody wants, so that its sender can read the response: a connection that is
+closed with something unread is reset."""
+
+FLUSH = 5.0
+"""Seconds for the peer to take what is still unsent when its WebSocket has ended (row CL-18)."""
 
 
 def unanswered(request: Request) -> Response:
