@@ -46,7 +46,7 @@ def fuzz(target: str, minutes: float, *, keep: bool) -> int:
         folder.mkdir(parents=True, exist_ok=True)
     for data in load(target):
         (kept / hashlib.sha256(data).hexdigest()).write_bytes(data)
-    options = [f"-max_len={LONGEST}", f"-max_total_time={60 * minutes:.0f}", f"-artifact_prefix={home}/finding-"]
+    options = [f"-max_len={LONGEST}", "-len_control=0", f"-max_total_time={60 * minutes:.0f}", f"-artifact_prefix={home}/finding-"]
     done = libfuzzer(target, home / "log", *options, "-print_final_stats=1", "-timeout=20", str(found), str(kept))
     log = (home / "log").read_text("utf-8", "replace")
     (executed,) = re.findall(r"number_of_executed_units: (\d+)", log) or ["0"]
