@@ -46,8 +46,9 @@ def fuzz(target: str, minutes: float, *, keep: bool) -> int:
         folder.mkdir(parents=True, exist_ok=True)
     for data in load(target):
         (kept / hashlib.sha256(data).hexdigest()).write_bytes(data)
-    options = [f"-max_len={LONGEST}", "-len_control=0", f"-max_total_time={60 * minutes:.0f}", f"-artifact_prefix={home}/finding-"]
-    done = libfuzzer(target, home / "log", *options, "-print_final_stats=1", "-timeout=20", str(found), str(kept))
+    limits = [f"-max_len={LONGEST}", "-len_control=0", f"-max_total_time={60 * minutes:.0f}", "-timeout=20"]
+    where = [f"-artifact_prefix={home}/finding-", "-print_final_stats=1", str(found), str(kept)]
+    done = libfuzzer(target, home / "log", *limits, *where)
     log = (home / "log").read_text("utf-8", "replace")
     (executed,) = re.findall(r"number_of_executed_units: (\d+)", log) or ["0"]
     print(f"{target}: {int(executed):,} executions, {'no finding' if done == 0 else f'a finding: {home}'}", flush=True)

@@ -48,7 +48,7 @@ def decoders(data: bytes) -> None:
 
 POLICIES = (SAME_ORIGIN, ANY_ORIGIN, NO_CORS, frozenset({"http://own"}))
 WEBSOCKET = (None, None, True, False)
-SHORT = {letter: name for letter, name in zip("abcdefgh", sorted(REQUEST_HEADERS), strict=True)}
+SHORT = dict(zip("abcdefgh", sorted(REQUEST_HEADERS), strict=True))
 
 
 def admission(data: bytes) -> None:

@@ -39,6 +39,7 @@ class Gap(enum.Enum):
     TAKES_WHAT_IT_GETS = "takes all that we write, and does not tell how much of it is unsent"
     READS_AHEAD = "reads on, however much of it nobody has received"
     WAITS_FOR_BODIES = "hands on a request when the whole body has arrived"
+    KEEPS_UNREAD_BODIES = "keeps a connection for ever that sends a body which nobody reads"
     EATS_FORMS = "parses the body of a form itself"
     JOINS_COOKIES = "joins the Cookie headers of a WebSocket handshake by commas"
     ACCEPTS_FOR_NOBODY = "a client that left during its WebSocket handshake has left the WebSocket"
