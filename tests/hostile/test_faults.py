@@ -12,9 +12,9 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.integrations.clients import UPGRADE, Connection, frame, settle, url
+from tests.integrations.clients import UPGRADE, frame, settle, url
 from tests.integrations.harness import Serve, Site, eventually
-from tests.integrations.servers import FEW, Gap
+from tests.integrations.servers import FEW
 
 from .conftest import Memory
 
@@ -26,7 +26,7 @@ GONE = {"transport error", "transport close", "ping timeout"}
 @pytest.mark.parametrize("transport", ["polling", "websocket"])
 async def test_a_pong_that_waits_while_the_loop_stalls(serve: Serve, transport: str) -> None:
     """H27: it lies in the kernel's buffer when its deadline passes; the session lives. One without a pong does not."""
-    async with serve(ping_interval=0.4, ping_timeout=0.4) as site:
+    async with serve(ping_interval=0.4, ping_timeout=0.5) as site:
         websocket, witness = await site.websocket(), await site.websocket()
         session = await site.handshake()
         posting = session.client.connect()
@@ -42,18 +42,21 @@ async def test_a_pong_that_waits_while_the_loop_stalls(serve: Serve, transport: 
             site.seen.message(sid, data)
 
         site.eio.on("message", message)
-        if transport == "websocket":
-            sid = websocket.sid
-            assert await websocket.receive() == "2"
-            await websocket.send("4stall")
-        else:
-            sid = session.sid
-            assert (await session.get()).body == b"2"
-            await session.post("4stall")
-        await site.seen.until("message", sid, "stall")
+        for _ in range(2):
+            if transport == "websocket":
+                sid = websocket.sid
+                assert await websocket.receive() == "2"
+            else:
+                sid = session.sid
+                assert (await session.get()).body == b"2"
+            if not site.seen.events[3:]:  # beside the pong, which goes out while the loop stalls
+                await (websocket.send("4stall") if transport == "websocket" else session.post("4stall"))
+                await site.seen.until("message", sid, "stall")
+            else:
+                await (websocket.send("3") if transport == "websocket" else session.post("3"))
         assert await site.seen.closed(witness.sid) == "ping timeout"
         assert [kind for kind, _ in site.seen.of(sid)] == ["message"]
-        assert await site.seen.closed(sid) == "ping timeout"  # the next one is not answered
+        assert await site.seen.closed(sid) == "ping timeout"
 
 
 # ------------------------------------------------------------------------------------------------------- abandoned
@@ -146,10 +149,10 @@ async def test_clients_that_leave_at_every_step_leave_nothing(serve: Serve, memo
             gc.collect()
 
         await play(3)
-        objects, _ = ours(), memory.begin()
+        objects, held = ours(), memory.ours()
         await play(rounds)
         await eventually(lambda: ours() <= objects)
-        assert memory.now < 1_000_000
+        assert memory.ours() < held + 20_000
 
 
 def ours() -> Counter[str]:
@@ -194,7 +197,6 @@ async def test_a_compressed_response_that_nobody_awaits(serve: Serve) -> None:
     text = "".join(map(str, random.choices(range(10**6), k=100_000)))
     gzip = [("Accept-Encoding", "gzip")]
     async with serve(ping_interval=0.5, ping_timeout=0.5) as site:
-        left: list[Connection] = []
         for wait in (0, 0, 0.01, 0.05, 0.1):
             session = await site.handshake()
             await site.eio.send(session.sid, text)
@@ -202,11 +204,10 @@ async def test_a_compressed_response_that_nobody_awaits(serve: Serve) -> None:
             await connection.send("GET", session.url, gzip)
             await anyio.sleep(wait)
             connection.reset()
-            left.append(connection)
             other = await site.handshake()
             await site.eio.send(other.sid, text)
             response = await other.get(gzip)
             assert response.get("content-encoding") == "gzip"
             assert (await other.post("1")).body == b"ok"
             assert await site.seen.closed(session.sid) in GONE
-        assert Gap.HIDES_FAILED_WRITES in site.server.gaps or len(site.eio.sockets) == 0
+        assert len(site.eio.sockets) == 0

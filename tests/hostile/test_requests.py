@@ -279,9 +279,7 @@ STRANGE = ["a\rSet-Cookie: evil=1", "a\x00b", 'a"b<c>', "h\u00e9\xff", "a\tb", "
 
 
 @pytest.mark.parametrize("name", ["Origin", "Access-Control-Request-Headers", "Cookie", "X-Forwarded-Host", "Host"])
-async def test_headers_that_would_split_a_response(
-    serve: Serve, logs: Logs, logger: logging.Logger, name: str
-) -> None:
+async def test_headers_that_would_split_a_response(serve: Serve, logs: Logs, logger: logging.Logger, name: str) -> None:
     """H10, HS-17, HD-5, ER-11: nothing of it becomes a header of ours, nor a line of our log."""
     logs.allow(Exception)
     async with serve(cors_allowed_origins="*", logger=logger) as site:
