@@ -42,18 +42,20 @@ async def test_a_pong_that_waits_while_the_loop_stalls(serve: Serve, transport: 
             site.seen.message(sid, data)
 
         site.eio.on("message", message)
-        for _ in range(2):
+        sid = websocket.sid if transport == "websocket" else session.sid
+
+        async def ping_and(answer: str) -> None:
+            """Wait for the next ping, and answer it."""
             if transport == "websocket":
-                sid = websocket.sid
                 assert await websocket.receive() == "2"
+                await websocket.send(answer)
             else:
-                sid = session.sid
                 assert (await session.get()).body == b"2"
-            if not site.seen.events[3:]:  # beside the pong, which goes out while the loop stalls
-                await (websocket.send("4stall") if transport == "websocket" else session.post("4stall"))
-                await site.seen.until("message", sid, "stall")
-            else:
-                await (websocket.send("3") if transport == "websocket" else session.post("3"))
+                assert (await session.post(answer)).body == b"ok"
+
+        await ping_and("4stall")
+        await site.seen.until("message", sid, "stall")
+        await ping_and("3")
         assert await site.seen.closed(witness.sid) == "ping timeout"
         assert [kind for kind, _ in site.seen.of(sid)] == ["message"]
         assert await site.seen.closed(sid) == "ping timeout"
@@ -152,7 +154,7 @@ async def test_clients_that_leave_at_every_step_leave_nothing(serve: Serve, memo
         objects, held = ours(), memory.ours()
         await play(rounds)
         await eventually(lambda: ours() <= objects)
-        assert memory.ours() < held + 20_000
+        assert memory.ours() < held + 200 * 10 * rounds  # Sanic keeps a WebSocket that is gone for some seconds
 
 
 def ours() -> Counter[str]:

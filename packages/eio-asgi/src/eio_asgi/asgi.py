@@ -16,6 +16,7 @@ __all__ = [
     "Send",
     "encode_headers",
     "in_trio",
+    "lost",
     "path_below_mount",
 ]
 
@@ -54,6 +55,17 @@ class Inbox:
 def encode_headers(headers: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
     """Headers as ASGI has them: names in lower case, latin-1."""
     return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+
+
+def lost(*, websocket: bool) -> tuple[type[Exception], ...]:
+    """What a server raises at a client that is gone; asked only when it has raised.
+
+    OSError is what ASGI wants of servers. RuntimeError: what uvicorn says when it has closed a WebSocket itself, and we
+    have not received so yet. And hypercorn on trio may close a connection in the middle of its write for us.
+    """
+    trio = sys.modules.get("trio")
+    busy = () if trio is None else (trio.BusyResourceError,)
+    return (OSError, RuntimeError, *busy) if websocket else (OSError, *busy)
 
 
 def path_below_mount(scope: Scope) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from eio_server.integration import Connection, Disconnected, Offer
 from eio_server.runtime import Runtime, Scope
 
-from .asgi import Receive, Send, encode_headers
-from .exchange import LOST
+from .asgi import Receive, Send, encode_headers, lost
 
 __all__ = ["WebSocket", "carry"]
 
@@ -42,7 +41,7 @@ class WebSocket:
                 await self._send({"type": "websocket.send", "text": frame})
             else:
                 await self._send({"type": "websocket.send", "bytes": frame})
-        except LOST as error:
+        except lost(websocket=True) as error:
             raise Disconnected from error
 
     async def close(self, code: int) -> None:
@@ -71,11 +70,11 @@ class WebSocket:
         try:
             try:
                 await self._send({"type": "websocket.close", "code": code})
-            except LOST:
+            except lost(websocket=True):
                 raise
             except Exception:  # daphne's bare one: it sends no code below 3000 but this (row WS-22)
                 await self._send({"type": "websocket.close", "code": 1000})
-        except LOST as error:
+        except lost(websocket=True) as error:
             self.abort()
             raise Disconnected from error
 
@@ -122,7 +121,7 @@ async def carry(offer: Offer, runtime: Runtime, receive: Receive, send: Send) ->
     try:
         # A fresh dict and a fresh list: middleware adds to them.
         await send({"type": "websocket.accept", "subprotocol": None, "headers": encode_headers(offer.headers)})
-    except LOST:
+    except lost(websocket=True):
         offer.failed()
         return
     except BaseException:
