@@ -112,6 +112,20 @@ def coverage(session: nox.Session) -> None:
 
 
 @nox.session
+def simulate(session: nox.Session) -> None:
+    """Simulate clients and an engine, with all that goes wrong between them (``-- --seeds 100000``: more of it)."""
+    install(session, "test", packages=["eio-core"])
+    session.run("python", "-m", "tests.core.simulate", *session.posargs)
+
+
+@nox.session(python=PYTHONS[0], default=False)
+def fuzz(session: nox.Session) -> None:
+    """Fuzz the core with atheris, a minute for each target (``-- decoders --minutes 30``: one of them for longer)."""
+    install(session, "fuzz", packages=["eio-core"])
+    session.run("python", "-m", "tests.fuzz", *session.posargs)
+
+
+@nox.session
 def interop(session: nox.Session) -> None:
     """Run the tests against clients that were written elsewhere, in Node.js and in Python."""
     install(session, "interop")

@@ -8,6 +8,7 @@ from typing import Any
 
 import anyio
 import pytest
+import trio
 from eio_asgi import AsyncServer
 from eio_asgi.exchange import HELD, Exchange
 from eio_core import Response
@@ -145,10 +146,11 @@ async def test_a_204_has_no_length(eio: AsyncServer) -> None:
     assert peer.sent[0]["headers"] == [(b"content-length", b"0")]
 
 
+@pytest.mark.parametrize("error", [ConnectionResetError, trio.BusyResourceError])
 @pytest.mark.parametrize("kind", ["http", "websocket"])
-async def test_a_failed_send_is_a_disconnect(eio: AsyncServer, kind: str) -> None:
-    """IN-17"""
-    peer = Peer(fails=ConnectionResetError)
+async def test_a_failed_send_is_a_disconnect(eio: AsyncServer, kind: str, error: type[Exception]) -> None:
+    """IN-17: also what hypercorn lets through on trio, where it may close a connection while it writes to it."""
+    peer = Peer(fails=error)
     with pytest.raises(Disconnected):
         await exchange(eio, peer, type=kind).respond(Response(400, []))
 

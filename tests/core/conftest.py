@@ -1,4 +1,4 @@
-"""Flags of the tests of the core."""
+"""The flag of the tests of the core."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rewrite-transcripts", action="store_true", help="write tests/core/transcripts/*.txt anew")
-    parser.addoption("--sim-seed", type=int, help="the first seed to simulate; by itself the only one, with its record")
-    parser.addoption("--sim-seeds", type=int, help="how many worlds to simulate")
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ from .audit import Auditor, Violation, check, inspect
 
 CLIENTS = 16
 """How many clients a world has; each of them has one session."""
+SHUTDOWN = 5.0
+"""Seconds that a shutdown gives the sessions that are left."""
 REASONS = {value for name, value in vars(Reason).items() if name.isupper()}
 
 
@@ -41,6 +43,14 @@ class Fate(Enum):
 FATES = [*Fate, *[Fate.CALM, Fate.SLOW, Fate.CUT, Fate.PROBE] * 3]
 KEPT = (Fate.CALM, Fate.SLOW, Fate.PROBE)
 """Those to whom the protocol promises that every message arrives."""
+WHO = {
+    Reason.PING_TIMEOUT: {Fate.CUT, Fate.VANISH, Fate.SILENT, Fate.DEAF, Fate.TWIN, Fate.MUTE, Fate.RUDE, Fate.LATE},
+    Reason.TRANSPORT_ERROR: {Fate.CUT, Fate.VANISH, Fate.SILENT, Fate.DEAF, Fate.TWIN, Fate.RUDE, Fate.LATE},
+    Reason.TRANSPORT_CLOSE: {Fate.CUT, Fate.VANISH, Fate.DEAF, Fate.TWIN, Fate.RUDE, Fate.LATE},
+    Reason.CLIENT_DISCONNECT: {Fate.CUT, Fate.DEAF, Fate.RUDE},
+    Reason.SERVER_DISCONNECT: set[Fate](),
+}
+"""Whose session may end so although neither side closed it, where nothing takes too long."""
 PROBES: list[list[str | bytes]] = [
     ["5"], ["2"], ["4x"], ["2probe"], ["2probe", "1"], ["2probe", b"x"], ["2probe", "3"], []
 ]  # fmt: skip
@@ -119,7 +129,8 @@ class World(Application):
             for story in self.stories.values():
                 if story.session is not None:
                     story.closed_by.add("shutdown")
-            server.shutdown(5.0)
+                    story.closed_at = clock.now
+            server.shutdown(SHUTDOWN)
         else:
             for story in self.stories.values():
                 self.client_closes(story)
@@ -140,6 +151,19 @@ class World(Application):
                 check(deadline is None or deadline >= clock.now, f"a deadline in the past: {deadline} at {clock.now}")
             if clock.turn % 64 == 0:
                 inspect(server)
+                self.inspect_deadlines()
+
+    def inspect_deadlines(self) -> None:
+        """Nothing is there any more that should have ended by now; while the loop stalls nothing can."""
+        now, settings = self.clock.now, self.server.engine.settings
+        stalled = self.server.stalled_until
+        if now >= stalled:
+            self.auditor.inspect_deadlines(stalled)
+            for name, session in self.server.engine.sessions.items():
+                if session.life is Life.CLOSING and name in self.stories:
+                    took = now - max(self.stories[name].closed_at, stalled)
+                    most = SHUTDOWN if self.server.engine.shutting_down else settings.close_timeout
+                    check(took <= most, f"{name}: closing for {took} s (CL-4, SD-1)")
 
     # ------------------------------------------------------------------------------------------------------- clients
 
@@ -282,6 +306,7 @@ class World(Application):
         return accept
 
     def decide_later(self, session: Session, accept: bool) -> None:
+        self.stories[session.sid].closed_at = self.clock.now  # if it is closed, that begins now (row CL-16)
         if self.decide(session, accept=accept):
             self.server.accept(session)
         else:
@@ -353,6 +378,8 @@ class World(Application):
     def verify_story(self, story: Story) -> None:
         """What one client got, and its session."""
         peer, name = story.peer, story.peer.name
+        for reason in story.reasons:
+            self.verify_reason(story, reason)
         if story.fate in (Fate.TWIN, Fate.RUDE):  # what it asked for, or upgraded, beside itself took some of them
             return
         for number, data in enumerate(peer.received):
@@ -375,6 +402,16 @@ class World(Application):
                 count = len(peer.received)
                 check(count == story.sent_down, f"{name}: {count} of {story.sent_down} messages arrived")
 
+    def verify_reason(self, story: Story, reason: str) -> None:
+        """Why its session ended: because of what was done to it, and of nothing else (rows CL-9 to CL-13)."""
+        what = f"{story.peer.name}, {story.fate.name}, closed by {sorted(story.closed_by)}: the reason is {reason}"
+        if "server" in story.closed_by:  # it was open then, and whatever comes later does not change that
+            check(reason == Reason.SERVER_DISCONNECT, what)
+        elif reason == Reason.SERVER_DISCONNECT:
+            check("shutdown" in story.closed_by, what)
+        elif self.gentle and not story.closed_by & {"client", "nobody"}:
+            check(story.fate in WHO[reason], what)
+
 
 def live(seed: int, *, record: bool = False) -> World:
     """Make a world and live through it; what it leaves must be freed by reference counting alone.
@@ -387,7 +424,7 @@ def live(seed: int, *, record: bool = False) -> World:
     try:
         world.run()
     except Exception as error:
-        error.add_note(f"seed {seed}: pytest tests/core/test_simulation.py --sim-seed {seed}")
+        error.add_note(f"seed {seed}: python3 noxfile.py -s simulate -- --seed {seed}")
         if record:
             error.add_note(str(world.auditor))
         raise

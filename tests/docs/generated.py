@@ -75,6 +75,8 @@ NOTES = {
     Gap.WAITS_FOR_BODIES: "It keeps what arrives on disk. A second POST beside one that still arrives is no overlap "
     "for us, a body that breaks off is unknown to us and ends nothing, and one that is too large is refused when all "
     "of it has come.",
+    Gap.KEEPS_UNREAD_BODIES: "Its reader waits for a queue that is full, and does not see that the client leaves: "
+    "whoever sends a lot to an address that refuses it costs the server a socket. Put a proxy in front of it.",
     Gap.EATS_FORMS: "A POST with the type of a form arrives empty and is refused: code 3, and its session ends.",
     Gap.JOINS_COOKIES: "`HTTP_COOKIE` has a comma where there should be a semicolon.",
     Gap.ACCEPTS_FOR_NOBODY: "The connect handler has accepted it, and the reason is *transport close* instead of "

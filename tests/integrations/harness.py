@@ -111,6 +111,8 @@ class Site(Client):
         self.server = server
         self.eio = eio
         self.polling = polling
+        self.kept = 0
+        """How many connections the server keeps although their clients are gone, because of a gap of it."""
         self.reasons = Gap.REFUSES_WITHOUT_A_REASON not in server.gaps
         self.seen = Seen()
         self.seen.register(eio)
@@ -178,9 +180,9 @@ async def serving(
     await settle()
 
 
-async def eventually(condition: Callable[[], object]) -> None:
+async def eventually(condition: Callable[[], object], limit: float = TIMEOUT) -> None:
     """Wait until something is true that no event tells."""
-    with anyio.move_on_after(TIMEOUT):
+    with anyio.move_on_after(limit):
         while not condition():  # noqa: ASYNC110
             await anyio.sleep(0.005)
     assert condition()

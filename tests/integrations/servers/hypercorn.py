@@ -61,6 +61,7 @@ def hypercorn_config(pem: Path | None, root_path: str) -> tuple[Any, int]:
     config.bind = [f"fd://{listener.detach()}"]
     config.errorlog = logging.getLogger("hypercorn.error")
     config.graceful_timeout = 1.0
+    config.keep_alive_timeout = 1.0  # which is also how long it keeps a connection whose body nobody reads
     if pem:
         config.certfile = config.keyfile = str(pem)
     return config, port
@@ -80,7 +81,9 @@ HYPERCORN = frozenset(
 )
 
 # From Python 3.12 on, asyncio's Server.wait_closed() waits for the connections, and hypercorn for it.
-HYPERCORN_ASYNCIO = HYPERCORN if sys.version_info < (3, 12) else HYPERCORN - {Gap.CANCELS_REQUESTS_ON_STOP}
+HYPERCORN_ASYNCIO = (HYPERCORN if sys.version_info < (3, 12) else HYPERCORN - {Gap.CANCELS_REQUESTS_ON_STOP}) | {
+    Gap.KEEPS_UNREAD_BODIES
+}
 
 SERVERS = (
     Server("asgi-hypercorn", "asgi", application, run_hypercorn, http2=True, gaps=HYPERCORN_ASYNCIO),

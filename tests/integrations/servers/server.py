@@ -40,6 +40,7 @@ class Gap(enum.Enum):
     READS_AHEAD = "reads on, however much of it nobody has received"
     LEAVES_SENDERS = "ends a connection on which the body of a refused request still arrives"
     WAITS_FOR_BODIES = "hands on a request when the whole body has arrived"
+    KEEPS_UNREAD_BODIES = "keeps a connection for ever that sends a body which nobody reads"
     EATS_FORMS = "parses the body of a form itself"
     JOINS_COOKIES = "joins the Cookie headers of a WebSocket handshake by commas"
     ACCEPTS_FOR_NOBODY = "a client that left during its WebSocket handshake has left the WebSocket"

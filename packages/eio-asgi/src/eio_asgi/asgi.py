@@ -15,6 +15,7 @@ __all__ = [
     "Scope",
     "Send",
     "in_trio",
+    "lost",
     "path_below_mount",
 ]
 
@@ -48,6 +49,17 @@ class Inbox:
     def fastest(self) -> Receive:
         """What to receive with from now on, when nothing will be given back any more."""
         return self.receive if self._back else self.receive_new
+
+
+def lost(*, websocket: bool) -> tuple[type[Exception], ...]:
+    """What a server raises at a client that is gone; asked only when it has raised.
+
+    OSError is what ASGI wants of servers. RuntimeError: what uvicorn says when it has closed a WebSocket itself, and we
+    have not received so yet. And hypercorn on trio may close a connection in the middle of its write for us.
+    """
+    trio = sys.modules.get("trio")
+    busy = () if trio is None else (trio.BusyResourceError,)
+    return (OSError, RuntimeError, *busy) if websocket else (OSError, *busy)
 
 
 def path_below_mount(scope: Scope) -> str:

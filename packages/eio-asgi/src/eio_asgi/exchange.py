@@ -15,13 +15,9 @@ from eio_server.environ import make_environ
 from eio_server.integration import BodyTooLarge, Disconnected
 from eio_server.runner import Runner
 
-from .asgi import Inbox, Message, Receive, Scope, Send, path_below_mount
+from .asgi import Inbox, Message, Receive, Scope, Send, lost, path_below_mount
 
-__all__ = ["LOST", "Exchange"]
-
-LOST: tuple[type[Exception], ...] = (OSError, RuntimeError)
-"""What a server raises at a WebSocket that is gone. OSError: what ASGI wants of servers. RuntimeError: what uvicorn
-says when it has closed it itself, and we have not received so yet."""
+__all__ = ["Exchange"]
 
 HELD = 64 * 1024
 """Bytes of a body that may arrive while nobody reads it, before the server is left to hold the rest back."""
@@ -32,7 +28,7 @@ _SCHEMES = {"ws": "http", "wss": "https"}
 class Exchange:
     """See :class:`eio_server.integration.Exchange`."""
 
-    __slots__ = ("_answered", "_complete", "_errors", "_runner", "_scope", "_send", "_valve", "gone", "inbox", "request")
+    __slots__ = ("_answered", "_complete", "_runner", "_scope", "_send", "_valve", "gone", "inbox", "request")
 
     def __init__(self, runner: Runner, scope: Scope, receive: Receive, send: Send) -> None:
         self._runner = runner
@@ -44,7 +40,6 @@ class Exchange:
         self._answered = False
         self._complete = False
         """Whether all of the body was read."""
-        self._errors = LOST if scope["type"] == "websocket" else OSError
         scheme = scope.get("scheme") or "http"
         self.request = Request(
             method=scope.get("method", "GET"),
@@ -123,7 +118,7 @@ class Exchange:
                 await self._runner.runtime.turn()  # uvicorn complains of us if we return before it has closed
             else:
                 await self._send({"type": "websocket.close"})  # a 403 without a body (row IN-3)
-        except self._errors as error:
+        except lost(websocket=self.request.websocket is True) as error:
             raise Disconnected from error
 
     async def _write(self, kind: str, response: Response) -> None:

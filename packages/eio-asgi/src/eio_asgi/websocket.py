@@ -6,8 +6,7 @@ from eio_core import headers_to_wire
 from eio_server.integration import Connection, Disconnected, Offer
 from eio_server.runtime import Runtime, Scope
 
-from .asgi import Receive, Send
-from .exchange import LOST
+from .asgi import Receive, Send, lost
 
 __all__ = ["WebSocket", "carry"]
 
@@ -43,7 +42,7 @@ class WebSocket:
                 await self._send({"type": "websocket.send", "text": frame})
             else:
                 await self._send({"type": "websocket.send", "bytes": frame})
-        except LOST as error:
+        except lost(websocket=True) as error:
             raise Disconnected from error
 
     async def close(self, code: int) -> None:
@@ -72,11 +71,11 @@ class WebSocket:
         try:
             try:
                 await self._send({"type": "websocket.close", "code": code})
-            except LOST:
+            except lost(websocket=True):
                 raise
             except Exception:  # daphne's bare one: it sends no code below 3000 but this (row WS-22)
                 await self._send({"type": "websocket.close", "code": 1000})
-        except LOST as error:
+        except lost(websocket=True) as error:
             self.abort()
             raise Disconnected from error
 
@@ -123,7 +122,7 @@ async def carry(offer: Offer, runtime: Runtime, receive: Receive, send: Send) ->
     try:
         # A fresh dict and a fresh list: middleware adds to them.
         await send({"type": "websocket.accept", "subprotocol": None, "headers": headers_to_wire(offer.headers)})
-    except LOST:
+    except lost(websocket=True):
         offer.failed()
         return
     except BaseException:

@@ -65,10 +65,13 @@ def pong_due(engine: Engine, session: Session, when: float, now: float) -> None:
     if session.paused or session.post is not None:
         # We are the ones who do not read (row HB-2).
         engine.deadlines.set(Due.PONG, session, now + timeout, timeout)
-    elif session.heard and not session.extended:
+        return
+    if session.heard and not session.extended:
         session.extended = True
-        engine.deadlines.set(Due.PONG, session, when + timeout, timeout)
-    elif now - when > min(STALL, timeout / 2) and not session.graced:
+        if when + timeout > now:  # else the loop stalled all the while
+            engine.deadlines.set(Due.PONG, session, when + timeout, timeout)
+            return
+    if now - when > min(STALL, timeout / 2) and not session.graced:
         # The loop stalled or the machine slept: the pong may wait unread in the kernel's buffer (row H27).
         session.graced = True
         grace = min(timeout, STALL_GRACE)

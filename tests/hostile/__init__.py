@@ -1,0 +1,1 @@
+"""Hostile clients, faults and load, against every integration and server over real sockets."""
