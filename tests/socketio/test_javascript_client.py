@@ -10,12 +10,15 @@ import pytest
 
 from tests.interop.node import node
 
-from .sites import INSTALLED, MODES, OURS, PLAIN, serving
+from .sites import INSTALLED, MIXED, MODES, OURS, PLAIN, serving
 
 HERE = Path(__file__).resolve().parent
 
-@pytest.mark.parametrize("engine", [PLAIN, INSTALLED, OURS])
-@pytest.mark.parametrize("mode", MODES)
+CASES = [(mode, engine) for mode in MODES for engine in (PLAIN, INSTALLED, OURS)]
+CASES += [("asgi", MIXED), ("tornado", MIXED)]
+
+
+@pytest.mark.parametrize(("mode", "engine"), CASES)
 async def test_an_unmodified_application_passes_the_same_script(mode: str, engine: str) -> None:
     """AP-9, AP-15, AP-17: connect, refuse, namespaces, events, binary, both acknowledgements, rooms, order, leaving."""
     async with serving(mode, engine) as site:

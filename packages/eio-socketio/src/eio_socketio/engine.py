@@ -17,6 +17,15 @@ __all__ = ["EngineServer"]
 class EngineServer(eio_server.AsyncServer):
     """:class:`eio_server.AsyncServer` for ``socketio.AsyncServer``, which makes it and keeps it as ``eio``."""
 
+    async def handle_request(self, *args: Any, **kwargs: Any) -> Any:
+        """See :meth:`eio_server.AsyncServer.handle_request`; Tornado's handler may also be python-engineio's."""
+        if self.async_mode == "tornado" and hasattr(args[0], "get_next_message"):
+            from .foreign import serve  # noqa: PLC0415 - eio-tornado is there where it is used
+
+            await serve(self, args[0])
+            return None
+        return await super().handle_request(*args, **kwargs)
+
     def _get_socket(self, sid: str) -> Socket:
         """A client by its session id, for python-socketio's admin instrumentation.
 
