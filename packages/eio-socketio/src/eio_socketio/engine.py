@@ -6,16 +6,22 @@ and through a few names with an underscore, which are here.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import eio_server
 from eio_server import Socket
+
+from .admin import AdminObserver
 
 __all__ = ["EngineServer"]
 
 
 class EngineServer(eio_server.AsyncServer):
     """:class:`eio_server.AsyncServer` for ``socketio.AsyncServer``, which makes it and keeps it as ``eio``."""
+
+    _admin: tuple[Callable[..., dict[str, Any]], AdminObserver] | None = None
+    """The instrumentation that is on, if one is: what it put in place, and what feeds it."""
 
     async def handle_request(self, *args: Any, **kwargs: Any) -> Any:
         """See :meth:`eio_server.AsyncServer.handle_request`; Tornado's handler may also be python-engineio's."""
@@ -33,6 +39,22 @@ class EngineServer(eio_server.AsyncServer):
         """
         return self._socket(sid)
 
-    def _ok(self, packets: Any = None, headers: Any = None, jsonp_index: Any = None) -> dict[str, Any]:
-        """What python-engineio makes of the packets of a response: the admin instrumentation wants to replace it."""
-        return {"status": "200 OK", "headers": headers or [], "response": b""}
+    @property
+    def _ok(self) -> Callable[..., dict[str, Any]]:
+        """What the admin instrumentation replaces, to see what python-engineio sends; by that we know of it."""
+        return _ok if self._admin is None else self._admin[0]
+
+    @_ok.setter
+    def _ok(self, replacement: Callable[..., dict[str, Any]]) -> None:
+        if self._admin is not None:
+            self.unobserve(self._admin[1])
+            self._admin = None
+        instrument = getattr(replacement, "__self__", None)
+        if hasattr(instrument, "event_buffer"):
+            self._admin = replacement, AdminObserver(instrument)
+            self.observe(self._admin[1])
+
+
+def _ok(packets: Any = None, headers: Any = None, jsonp_index: Any = None) -> dict[str, Any]:
+    """A response, as python-engineio makes one."""
+    return {"status": "200 OK", "headers": headers or [], "response": b""}
