@@ -198,7 +198,7 @@ async def test_an_upgrade_that_fails_is_no_loss(serve: Serve, logs: Logs, probed
                 websocket.reset()  # some wait for all of it
             else:
                 await ends(websocket)
-            await eventually(lambda sid=session.sid: site.core(sid).link is None)
+            await eventually(lambda sid=session.sid: site.core(sid).link is None)  # type: ignore[misc]
             await still_polls_and_upgrades(site, session)
 
 

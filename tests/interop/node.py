@@ -20,18 +20,21 @@ async def scenario(name: str, port: int, *, scheme: str = "http", **options: Any
 
     Needs no deadline of its own: run.mjs gives up by itself and says why.
     """
-    command = [node(), str(HERE / "run.mjs"), name, f"{scheme}://127.0.0.1:{port}"]
+    command = [node(CLIENT), str(HERE / "run.mjs"), name, f"{scheme}://127.0.0.1:{port}"]
     process = await anyio.run_process(command, input=json.dumps(options).encode(), check=False)
     assert process.returncode == 0, f"exit {process.returncode}\n{process.stderr.decode()}"
     result: dict[str, Any] = json.loads(process.stdout)
     return result
 
 
-def node() -> str:
-    """The path of Node.js; a missing one, or a missing client, fails the test: it must not pass for lack of it."""
+def node(client: Path) -> str:
+    """The path of Node.js; a missing one, or a missing client, fails the test: it must not pass for lack of it.
+
+    :param client: where npm puts it.
+    """
     found = os.environ.get("EIO_NODE") or shutil.which("node")
     if found is None:
         pytest.fail("Node.js is missing: put it on PATH, or name it in EIO_NODE", pytrace=False)
-    if not CLIENT.is_dir():
-        pytest.fail("engine.io-client is missing: run 'npm ci' in tests/interop", pytrace=False)
+    if not client.is_dir():
+        pytest.fail(f"{client.name} is missing: run 'npm ci' in {client.parents[1]}", pytrace=False)
     return found

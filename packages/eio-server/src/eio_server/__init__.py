@@ -11,6 +11,7 @@ from eio_core import Packet, PacketType
 
 from .delivery import Socket
 from .integration import register
+from .observing import Counters, Observer
 from .server import AsyncServer
 
-__all__ = ["AsyncServer", "Packet", "PacketType", "Socket", "register"]
+__all__ = ["AsyncServer", "Counters", "Observer", "Packet", "PacketType", "Socket", "register"]

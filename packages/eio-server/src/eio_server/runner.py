@@ -20,7 +20,6 @@ from eio_core import (
     Abort,
     Closed,
     Drained,
-    Engine,
     ErrorCode,
     Handshake,
     Life,
@@ -30,6 +29,7 @@ from eio_core import (
     Response,
     Session,
     Settings,
+    Upgraded,
     Write,
     compressed,
     own_origins,
@@ -41,6 +41,7 @@ from .delivery import Socket
 from .handlers import Handlers, is_awaitable, is_its_own
 from .integration import BodyTooLarge, Disconnected
 from .log import Notices
+from .observing import ObservableEngine
 from .websocket import SocketOffer
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Runner:
 
     def __init__(self, server: AsyncServer, settings: Settings, logger: logging.Logger) -> None:
         self._server = server
-        self.engine = Engine(settings)
+        self.engine = ObservableEngine(settings, logger)
         self.logger = logger
         self.notices = Notices(logger)
         self.handlers = Handlers(logger)
@@ -142,9 +143,12 @@ class Runner:
                             effect.connection.handle.flush()
                     elif isinstance(effect, Closed):
                         socket: Socket = effect.session.handle
+                        self.engine.observers.tell("closed", socket.sid, effect.reason)
                         socket.closed_with(effect.reason)
                     elif isinstance(effect, Drained):
                         effect.session.handle.drained()
+                    elif isinstance(effect, Upgraded):
+                        self.engine.observers.tell("upgraded", effect.session.sid)
                     elif isinstance(effect, Abort) and effect.connection.handle is not None:
                         effect.connection.handle.abort()
         finally:
@@ -346,10 +350,12 @@ class Runner:
             unauthorized = engine.reject(session, rejection)
             self.forget(socket)
             self.notices.tell("UNAUTHORIZED", "the connect handler rejected %r", session.sid)
+            self.engine.observers.tell("refused", unauthorized.status, int(unauthorized.code))
             await self._respond(exchange, unauthorized)
             return None
 
         connection = engine.accept(session, self.runtime.now())
+        engine.observers.tell("opened", session.sid, handshake.transport)
         offer = None
         if isinstance(connection, Refusal):
             self._log_refusal(exchange, connection)
@@ -420,6 +426,7 @@ class Runner:
         return True
 
     def _log_refusal(self, exchange: Exchange, refusal: Refusal) -> None:
+        self.engine.observers.tell("refused", refusal.status, int(refusal.code))
         request, settings = exchange.request, self.engine.settings
         if self.decide_origin is not None:
             allowed = ["whom cors_allowed_origins, a callable, allows"]

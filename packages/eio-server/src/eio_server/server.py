@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from .delivery import Socket
     from .integration import Exchange, Integration
+    from .observing import Observer
     from .runtime import BackgroundTask
 
 __all__ = ["AsyncServer"]
@@ -415,6 +416,20 @@ class AsyncServer:
         :param timeout: seconds until what is left is cut.
         """
         await self.runner.shutdown(timeout)
+
+    # --------------------------------------------------------------------------------------------------- observers
+
+    def observe(self, observer: Observer) -> None:
+        """Have an observer told of packets, bytes, sessions and refusals from now on; a second time does nothing.
+
+        ``eio_server.Counters`` is one that counts. It costs only while somebody observes. A request or a WebSocket that
+        is under way just then may go on unseen.
+        """
+        self.runner.engine.observe(observer)
+
+    def unobserve(self, observer: Observer) -> None:
+        """Tell an observer no more; one that was told nothing is ignored."""
+        self.runner.engine.unobserve(observer)
 
     # ----------------------------------------------------------------------------------------------- integrations
 

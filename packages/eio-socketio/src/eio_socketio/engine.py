@@ -1,0 +1,60 @@
+"""The Engine.IO server under a Socket.IO server: eio's, and the little that python-socketio alone asks of one.
+
+python-socketio uses its engine through the public methods of python-engineio's AsyncServer, which eio's has as well,
+and through a few names with an underscore, which are here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import eio_server
+from eio_server import Socket
+
+from .admin import AdminObserver
+
+__all__ = ["EngineServer"]
+
+
+class EngineServer(eio_server.AsyncServer):
+    """:class:`eio_server.AsyncServer` for ``socketio.AsyncServer``, which makes it and keeps it as ``eio``."""
+
+    _admin: tuple[Callable[..., dict[str, Any]], AdminObserver] | None = None
+    """The instrumentation that is on, if one is: what it put in place, and what feeds it."""
+
+    async def handle_request(self, *args: Any, **kwargs: Any) -> Any:
+        """See :meth:`eio_server.AsyncServer.handle_request`; Tornado's handler may also be python-engineio's."""
+        if self.async_mode == "tornado" and hasattr(args[0], "get_next_message"):
+            from .foreign import serve  # noqa: PLC0415 - eio-tornado is there where it is used
+
+            await serve(self, args[0])
+            return None
+        return await super().handle_request(*args, **kwargs)
+
+    def _get_socket(self, sid: str) -> Socket:
+        """A client by its session id, for python-socketio's admin instrumentation.
+
+        :raises KeyError: no such session.
+        """
+        return self._socket(sid)
+
+    @property
+    def _ok(self) -> Callable[..., dict[str, Any]]:
+        """What the admin instrumentation replaces, to see what python-engineio sends; by that we know of it."""
+        return _ok if self._admin is None else self._admin[0]
+
+    @_ok.setter
+    def _ok(self, replacement: Callable[..., dict[str, Any]]) -> None:
+        if self._admin is not None:
+            self.unobserve(self._admin[1])
+            self._admin = None
+        instrument = getattr(replacement, "__self__", None)
+        if hasattr(instrument, "event_buffer"):
+            self._admin = replacement, AdminObserver(instrument)
+            self.observe(self._admin[1])
+
+
+def _ok(packets: Any = None, headers: Any = None, jsonp_index: Any = None) -> dict[str, Any]:
+    """A response, as python-engineio makes one."""
+    return {"status": "200 OK", "headers": headers or [], "response": b""}

@@ -1,0 +1,10 @@
+"""Everything here runs on asyncio, as python-socketio does."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
