@@ -31,7 +31,7 @@ async def test_an_admin_sees_what_happens(mode: str, engine: str) -> None:
                     shown = await watcher.until("socket_connected", 2)
                     again = len([one for one, _ in shown if one["id"] == sid])
                     await eventually(
-                        lambda again=again, sid=sid: (
+                        lambda again=again, sid=sid: (  # type: ignore[misc]
                             len([one for one, _ in watcher.told("socket_connected") if one["id"] == sid]) > again
                         )
                     )

@@ -36,10 +36,6 @@ class ForeignExchange(Exchange):
         else:
             await super().respond(response)
 
-    def websocket_problem(self) -> Response | None:
-        """See :class:`eio_server.integration.Exchange`: Tornado has checked it."""
-        return None if self._accepted else super().websocket_problem()
-
 
 async def serve(server: AsyncServer, handler: Any) -> None:
     """Serve a request of such a handler."""
