@@ -230,6 +230,8 @@ def check_response(response: Response) -> None:
         assert response.status in {400, 401, 413, 503}
         assert type(response.code) is ErrorCode
         assert response.status == 413 or json.loads(response.body)["code"] == response.code
+    elif ("Sec-WebSocket-Version", "13") in response.headers:  # row WS-11
+        assert response.status == 400
     else:
         assert response.status in {200, 204}
 
