@@ -335,8 +335,8 @@ class ManualRuntime:
             wish = coroutine.send(None) if context is None else context.run(coroutine.send, None)
         except StopIteration as stop:
             return True, stop.value
-        except Cancelled as error:
-            raise Disconnected from error
+        except Cancelled:
+            raise Disconnected from None
         return False, _resume(coroutine, wish)
 
     def event(self) -> Event:

@@ -104,7 +104,7 @@ def test_calls_of_an_echo(kind: str, *, async_handlers: bool) -> None:
 
 @pytest.mark.parametrize("kind", ["async", "sync"])
 def test_no_task_queue_timer_or_clock_for_a_message(make_world: MakeWorld, kind: str) -> None:
-    """design.md: per message the runner asks the runtime for a step of the handler, one of a write, and no more."""
+    """design.md: per message the runner asks the runtime for one step of a write, and for nothing else."""
     world = make_world(async_handlers=False)
     world.eio.on("message", echo(kind, world.eio))
     client = world.websocket()
@@ -115,7 +115,7 @@ def test_no_task_queue_timer_or_clock_for_a_message(make_world: MakeWorld, kind:
         if waiting is not None:
             with pytest.raises(StopIteration):
                 waiting.send(None)
-    assert world.runtime.calls - before == {"step": 2 * MANY if kind == "async" else MANY}
+    assert world.runtime.calls - before == {"step": MANY}
     assert client.frames == [f"4{number}" for number in range(MANY)]
 
 

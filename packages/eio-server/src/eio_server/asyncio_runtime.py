@@ -75,8 +75,8 @@ class AsyncioRuntime:
             yielded = coroutine.send(None) if context is None else context.run(coroutine.send, None)
         except StopIteration as stop:
             return True, stop.value
-        except asyncio.CancelledError as error:  # its own: nobody else can cancel a step, and the caller must not be
-            raise Disconnected from error
+        except asyncio.CancelledError:  # its own: nobody else can cancel a step, and the caller must not be
+            raise Disconnected from None
         return False, _resume(coroutine, yielded)
 
     def event(self) -> Event:

@@ -16,12 +16,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Coroutine
-from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from eio_core import Life, Reason
-
-from .integration import Disconnected
 
 if TYPE_CHECKING:
     from eio_core import Poll, Session
@@ -121,33 +118,12 @@ class Socket:
         """A message came over the WebSocket; whatever is returned is to be awaited before the next is read."""
         if self._busy:
             self._append(message)
-            return self._wait_for_room() if self.crowded else None
-        waiting = self._deliver(message)
-        if waiting is not None:
-            return self._begin(waiting)
-        return self._wait_for_room() if self._running and self.crowded else None
-
-    def _begin(self, waiting: Awaitable[Any]) -> Coroutine[Any, Any, None] | None:
-        """Run a handler in the reader's own task, which is the one that calls; nearly always that is all of it."""
-        self._busy = True
-        if type(waiting) is not CoroutineType:
+        elif (waiting := self._deliver(message)) is not None:
+            self._busy = True
             return self._dispatch_in_reader(waiting)
-        try:
-            done, rest = self._runner.runtime.step(waiting)
-        except Exception as error:
-            cause = error.__cause__ if isinstance(error, Disconnected) else None
-            self._runner.handlers.failed("message", self.core.sid, cause or error)
-            done = True
-        except BaseException:
-            self._end()
-            raise
-        if not done:
-            return self._dispatch_in_reader(rest)
-        if self._inbox or self._leaving is not None:
-            self._end()
-        else:
-            self._busy = False
-        return None
+        elif not self._running:
+            return None
+        return self._wait_for_room() if self.crowded else None
 
     def receive_all(self, messages: list[str | bytes]) -> None:
         """Messages came in a POST: somebody delivers them, and it is not the request."""
@@ -221,7 +197,9 @@ class Socket:
     async def _run(self, waiting: Awaitable[Any]) -> None:
         """A handler in a task of its own (``async_handlers=True``)."""
         try:
-            await self._runner.handlers.attend("message", self.core.sid, waiting)
+            await waiting
+        except BaseException as error:
+            self._runner.handlers.failed("message", self.core.sid, error)
         finally:
             self._running -= 1
             if self._room is not None:
@@ -263,21 +241,17 @@ class Socket:
                 if count % TURN_EVERY == 0:
                     await self._runner.runtime.turn()
         finally:
-            self._end()
-
-    def _end(self) -> None:
-        """Nobody delivers any more: if something is left, a task does."""
-        self._busy = False
-        if self.core.reason is Reason.SERVER_DISCONNECT:
-            self._inbox = None
-            self._made_room()
-        if self._inbox:  # the reader that had been borrowed is gone; its client's messages are not
-            self._busy = True
-            self._runner.start(self._dispatch())
-        else:
-            self._inbox = None
-            if self._leaving is not None:
-                self._runner.start(self._disconnect())
+            self._busy = False
+            if self.core.reason is Reason.SERVER_DISCONNECT:
+                self._inbox = None
+                self._made_room()
+            if self._inbox:  # the reader that had been borrowed is gone; its client's messages are not
+                self._busy = True
+                self._runner.start(self._dispatch())
+            else:
+                self._inbox = None
+                if self._leaving is not None:
+                    self._runner.start(self._disconnect())
 
     async def _fewer_running(self) -> None:
         """Wait until another handler may be started.

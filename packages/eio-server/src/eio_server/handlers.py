@@ -54,17 +54,17 @@ class Handlers:
         try:
             result = handler(sid, data)
         except BaseException as error:
-            if not is_its_own(error):
-                raise
             self.failed("message", sid, error)
             return None
-        if result is None or not is_awaitable(result):
-            return None
-        awaitable: Awaitable[Any] = result
+        if type(result) is CoroutineType:
+            return result
+        awaitable: Awaitable[Any] | None = result if result is not None and is_awaitable(result) else None
         return awaitable
 
     def failed(self, event: str, sid: str, error: BaseException) -> None:
-        """Log what a handler raised; it ends here."""
+        """Log what a handler raised, which ends here; what is not its own is raised on."""
+        if not is_its_own(error):
+            raise error
         self.logger.error("%s handler failed for %s", event, sid, exc_info=error)
 
     async def attend(self, event: str, sid: str, awaitable: Awaitable[Any]) -> None:
@@ -72,8 +72,6 @@ class Handlers:
         try:
             await awaitable
         except BaseException as error:
-            if not is_its_own(error):
-                raise
             self.failed(event, sid, error)
 
     async def call_disconnect(self, sid: str, reason: str) -> None:
@@ -86,8 +84,6 @@ class Handlers:
             if is_awaitable(result):
                 await result
         except BaseException as error:
-            if not is_its_own(error):
-                raise
             self.failed("disconnect", sid, error)
 
 

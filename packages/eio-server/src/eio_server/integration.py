@@ -27,8 +27,7 @@ The rules behind it:
 - ``write`` takes one frame and is called by one writer at a time. It is either done when it returns (None), or returns
   the framework's own coroutine. On asyncio that coroutine is driven one step by hand; only if it suspends, a task
   finishes it. So it must be the framework's write and nothing else: no ``asyncio.timeout`` around it, no close.
-- ``feed`` and ``lost`` are called in the order in which things happened on the wire; ``feed`` in the very task that
-  awaits what it returns, because a handler begins in ``feed`` and goes on there.
+- ``feed`` and ``lost`` may be called from any task, but in the order in which things happened on the wire.
 - An integration never looks into a frame, never makes one, and keeps no state of the protocol.
 
 An integration is made known by :func:`register`, which its module calls when it is imported, and is found by the entry

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import copy_context
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from eio_core import (
@@ -73,7 +74,6 @@ class Runner:
         self.max_pending_messages = 128
         self.websocket_compression = False
         self.incoming: Any = _unchanged
-        self._runtime: Runtime | None = None
         self._armed: float | None = None
         self._settling = False
         self._context = copy_context()
@@ -83,12 +83,10 @@ class Runner:
 
     # --------------------------------------------------------------------------------------------------------- tasks
 
-    @property
+    @cached_property
     def runtime(self) -> Runtime:
         """The runtime of the running event loop, made when it is first needed."""
-        if self._runtime is None:
-            self._runtime = self._server.integration.make_runtime()
-        return self._runtime
+        return self._server.integration.make_runtime()
 
     @property
     def runtime_here(self) -> Runtime:
@@ -97,10 +95,7 @@ class Runner:
         Another loop than before is another start, for not every framework tells of it: Tornado does not, nor does a
         web server that knows no lifespan (row SD-4).
         """
-        runtime = self._runtime
-        if runtime is not None and runtime.is_here():
-            return runtime
-        if runtime is not None:
+        if not self.runtime.is_here():
             self.startup()
         return self.runtime
 
@@ -114,8 +109,8 @@ class Runner:
 
     def startup(self) -> None:
         """The framework starts (again): accept handshakes, in the event loop that runs now."""
-        if self._runtime is None or not self._runtime.is_here():  # else clients that came before it keep theirs
-            self._runtime = self._server.integration.make_runtime()
+        if not self.runtime.is_here():  # else clients that came before it keep theirs
+            self.runtime = self._server.integration.make_runtime()
             self._armed = None
         self.engine.reopen()
 

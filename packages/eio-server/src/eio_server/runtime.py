@@ -78,7 +78,7 @@ class Runtime(Protocol):
         :param context: to run it in; None: the present one.
         :returns: (True, its result) if it is done; else (False, what finishes it), to be awaited in a task with the
             same context. A loop that cannot be stepped returns the coroutine untouched.
-        :raises Exception: the coroutine's own; a cancellation that comes out of it is the cause of a ``Disconnected``.
+        :raises Exception: the coroutine's own; a cancellation that comes out of it is a ``Disconnected``.
         """
 
     def event(self) -> Event:

@@ -10,6 +10,7 @@ from typing import Any
 
 from eio_core import REQUEST_HEADERS, Request, Response
 from eio_server.environ import decoded_path, make_environ
+from eio_server.handshake import handshake_problem
 from eio_server.integration import BodyTooLarge, Disconnected
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.web import RequestHandler
@@ -167,3 +168,12 @@ class Exchange:
             raise
         if self._stream.closed():  # meanwhile: Tornado's waiting for a slow client ends then without an error
             raise Disconnected
+
+    def websocket_problem(self) -> Response | None:
+        """See :class:`eio_server.integration.Exchange`."""
+        headers = self._handler.request.headers
+        return handshake_problem(
+            connection=headers.get("Connection", ""),
+            version=headers.get("Sec-WebSocket-Version", ""),
+            key=headers.get("Sec-WebSocket-Key", ""),
+        )

@@ -7,18 +7,22 @@ import sys
 from typing import Any, ClassVar
 
 from eio_server import AsyncServer
-from eio_server.endings import LINGER, unanswered
-from eio_server.integration import Disconnected, Offer
+from eio_server.answers import unanswered
+from eio_server.integration import Connection, Disconnected, Offer
 from tornado.web import RequestHandler, stream_request_body
 from tornado.websocket import WebSocketHandler
 
 from .exchange import Body, Exchange
-from .websocket import Protocol, Reader, WebSocket
+from .websocket import Protocol, WebSocket
 
 __all__ = ["Handler", "get_tornado_handler"]
 
+LINGER = 2.0
+"""Seconds to go on reading a body that nobody wants, so that its sender can read the response: a connection that is
+closed with something unread is reset. The same for one that does not belong there, which Tornado reads first."""
+
 IGNORED = 64 * 1024
-"""Bytes of a body where none belongs, which Tornado reads first; it refuses more, and what takes longer than LINGER."""
+"""Bytes of a body where none belongs; Tornado itself refuses more."""
 
 
 def get_tornado_handler(eio: AsyncServer) -> type[Handler]:
@@ -54,7 +58,7 @@ class Handler(WebSocketHandler):
         self._body: Body | None = None
         self._serving: asyncio.Task[Offer | None] | None = None
         self._offer: Offer | None = None
-        self._reader: Reader | None = None
+        self._connection: Connection | None = None
         self._websocket: WebSocket | None = None
 
     # ------------------------------------------------------------------------------------------------------- requests
@@ -191,17 +195,17 @@ class Handler(WebSocketHandler):
         assert isinstance(self.ws_connection, Protocol)
         self.set_nodelay(True)
         self._websocket = WebSocket(self, self.ws_connection)
-        self._reader = Reader(offer.opened(self._websocket), self.server.runner.runtime)
+        self._connection = offer.opened(self._websocket)
 
-    def on_message(self, message: str | bytes) -> asyncio.Future[None] | None:
+    def on_message(self, message: str | bytes) -> Any:
         """A message; Tornado reads no further while what is returned is not done (row IN-13)."""
-        assert self._reader is not None, "it was opened"
-        return self._reader.put(message)
+        assert self._connection is not None, "it was opened"
+        return self._connection.feed(message)
 
     def on_close(self) -> None:
         """The WebSocket is over; or a poll, which has none."""
-        reader, self._reader = self._reader, None
+        connection, self._connection = self._connection, None
         websocket, self._websocket = self._websocket, None
-        if reader is not None:
+        if connection is not None:
             assert websocket is not None, "it was opened"
-            reader.end(self.close_code, error=websocket.protocol.too_big)
+            connection.lost(self.close_code, error=websocket.protocol.too_big)
