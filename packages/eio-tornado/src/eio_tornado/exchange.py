@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any
 
 from eio_core import REQUEST_HEADERS, Request, Response
 from eio_server.environ import decoded_path, make_environ
 from eio_server.integration import BodyTooLarge, Disconnected
+from eio_server.watch import Watch
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.web import RequestHandler
 
@@ -66,7 +66,7 @@ class Body:
             self._end.exception()  # perhaps nobody reads
 
 
-class Exchange:
+class Exchange(Watch):
     """See :class:`eio_server.integration.Exchange`."""
 
     __slots__ = ("_body", "_handler", "_lost", "_stream", "answered", "closing", "request")
@@ -113,25 +113,14 @@ class Exchange:
         environ["tornado.handler"] = self._handler
         return environ
 
-    def watch(self, lost: Callable[[], None]) -> Exchange:
-        """See :class:`eio_server.integration.Exchange`: an asynchronous context manager that is this object."""
-        self._lost = lost
-        return self
-
-    async def __aenter__(self) -> None:
-        if self._stream.closed():
-            self.connection_lost()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._lost = None
+    @property
+    def gone(self) -> bool:
+        """Whether the client has left."""
+        return self._stream.closed()
 
     def connection_lost(self) -> None:
         """The client is gone: Tornado's ``on_connection_close``."""
-        lost, self._lost = self._lost, None
-        if lost is not None:
-            lost()
+        self.tell()
         if self._body is not None:
             self._body.end(Disconnected())
 
@@ -147,7 +136,7 @@ class Exchange:
     async def respond(self, response: Response) -> None:
         """See :class:`eio_server.integration.Exchange`. Without Tornado's ETag and its 304, which ``finish`` adds."""
         handler = self._handler
-        if self._stream.closed():
+        if self.gone:
             raise Disconnected
         self.answered = True
         handler.set_status(response.status)
@@ -165,5 +154,5 @@ class Exchange:
         except asyncio.CancelledError:  # while a slow client was waited for; nothing can follow half a response
             self._stream.close()
             raise
-        if self._stream.closed():  # meanwhile: Tornado's waiting for a slow client ends then without an error
+        if self.gone:  # meanwhile: Tornado's waiting for a slow client ends then without an error
             raise Disconnected
