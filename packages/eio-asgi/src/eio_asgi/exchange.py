@@ -69,15 +69,12 @@ class Exchange:
 
     def environ(self) -> dict[str, Any]:
         """See :class:`eio_server.integration.Exchange`; ``asgi.scope``, ``asgi.receive``, ``asgi.send`` are in it."""
-        scope, request = self._scope, self.request
+        scope = self._scope
         raw_path = scope.get("raw_path")
         environ = make_environ(
-            method=request.method,
+            self.request,
             path=_wsgi(path_below_mount(scope)),
-            query=request.query,
             headers=((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]),
-            scheme=request.scheme,
-            http_version=request.http_version,
             peer=scope.get("client"),
             server=scope.get("server"),
             script_name=_wsgi(scope.get("root_path", "").rstrip("/")),

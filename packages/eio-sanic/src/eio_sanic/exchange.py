@@ -51,14 +51,11 @@ class Exchange(Watch):
         """See :class:`eio_server.integration.Exchange`; ``sanic.request`` is in it."""
         request, info = self._sanic, self._protocol.conn_info
         environ = make_environ(
-            method=request.method,
+            self.request,
             path=decoded_path(request.path),
-            query=self.request.query,
             headers=((name, latin1(value)) for name, value in request.headers.items()),
-            scheme=self.request.scheme,
-            http_version=self.request.http_version,
-            peer=info.peername if isinstance(info.peername, tuple) else None,  # a Unix socket has a path
-            server=info.sockname if isinstance(info.sockname, tuple) else None,
+            peer=info.peername,
+            server=info.sockname,
             raw_path=request.path,
         )
         environ["sanic.request"] = request

@@ -98,16 +98,14 @@ class Exchange(Watch):
         with contextlib.suppress(OSError):  # the client is gone
             if sock is not None:
                 peer, server = sock.getpeername(), sock.getsockname()
-        known = isinstance(peer, tuple)  # a Unix socket has a path
+        if isinstance(peer, tuple) and peer[0] != request.remote_ip:  # with xheaders=True it is the proxy's
+            peer = request.remote_ip, None
         environ = make_environ(
-            method=self.request.method,
+            self.request,
             path=decoded_path(request.path),
-            query=self.request.query,
             headers=request.headers.get_all(),
-            scheme=self.request.scheme,
-            http_version=self.request.http_version,
-            peer=(request.remote_ip, peer[1] if peer[0] == request.remote_ip else None) if known else None,
-            server=server if isinstance(server, tuple) else None,
+            peer=peer,
+            server=server,
             raw_path=request.path,
         )
         environ["tornado.handler"] = self._handler
