@@ -95,20 +95,15 @@ class Exchange:
         """See :class:`eio_server.integration.Exchange`."""
         body = bytearray()
         while not self._complete:
-            body += await self._chunk()
+            message = await self.inbox.receive()
+            if message["type"] == "http.disconnect":
+                self.gone = True
+                raise Disconnected
+            self._complete = not message.get("more_body", False)
+            body += message.get("body", b"")
             if len(body) > limit:
                 raise BodyTooLarge
         return bytes(body)
-
-    async def _chunk(self) -> bytes:
-        """What arrives next of the body."""
-        message = await self.inbox.receive()
-        if message["type"] == "http.disconnect":
-            self.gone = True
-            raise Disconnected
-        self._complete = not message.get("more_body", False)
-        chunk: bytes = message.get("body", b"")
-        return chunk
 
     async def respond(self, response: Response) -> None:
         """See :class:`eio_server.integration.Exchange`. Of an HTTP response no server tells whether it was written."""
@@ -138,20 +133,22 @@ class Exchange:
     async def _write(self, kind: str, response: Response) -> None:
         await self._send({"type": kind + ".start", "status": response.status, "headers": response.wire_headers()})
         body = response.body
-        if self._body_is_awaited():
+        if not self._complete and self.request.method != "GET" and self._declares_body():
             await self._send({"type": kind + ".body", "body": body, "more_body": True})
             body = b""
-            with anyio.move_on_after(LINGER), contextlib.suppress(Disconnected):
-                while not self._complete:
-                    await self._chunk()
+            await self._drop_rest()
         await self._send({"type": kind + ".body", "body": body, "more_body": False})
 
-    def _body_is_awaited(self) -> bool:
-        """Whether some of a body may be on its way: with the end of the response many servers close its connection."""
-        if self._complete or self.gone or self.request.method == "GET":
-            return False
+    def _declares_body(self) -> bool:
         length = self.request.headers.get("content-length", "0")
         return length != "0" or any(name.lower() == b"transfer-encoding" for name, _ in self._scope["headers"])
+
+    async def _drop_rest(self) -> None:
+        """Read what is on its way of a body: with the end of the response many servers close its connection."""
+        with anyio.move_on_after(LINGER), contextlib.suppress(Disconnected):
+            while not self._complete and not self.gone:
+                with contextlib.suppress(BodyTooLarge):
+                    await self.read(0)
 
     def over(self) -> None:
         """The request was handled: from now on nothing holds the connection by way of the environ."""
