@@ -192,6 +192,8 @@ class Connection:
             self.websocket.initiate_upgrade_connection([*head.headers], head.target)
             accept = events.AcceptConnection(extra_headers=eio_core.headers_to_wire(answer.cors))
             self.writer.write(self.websocket.send(accept))
+        elif isinstance(answer, Post) and self.http.they_are_waiting_for_100_continue:
+            self.writer.write(self.http.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
         if not isinstance(answer, Response):
             answer.handle = self
         self.current, self.bodiless = answer, head.method == b"HEAD"

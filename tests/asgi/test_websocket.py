@@ -42,6 +42,13 @@ class Connection:
         self.websocket = websocket
         return self
 
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        if kind is not None:
+            self.failed()
+
     def failed(self) -> None:
         self.events.append("failed")
 

@@ -71,7 +71,7 @@ NOTES = {
     "that reads nothing fills the memory of the server, until its ping timeout.",
     Gap.READS_AHEAD: "`max_pending_messages` bounds the handlers that run, not what the server holds: a client that "
     "floods fills its memory.",
-    Gap.LEAVES_SENDERS: "The response can be read, but a proxy in front may give up sending, and answer with 502 instead.",
+    Gap.LEAVES_SENDERS: "The response can be read, but a proxy in front may give up sending, and answer with 502.",
     Gap.WAITS_FOR_BODIES: "It keeps what arrives on disk. A second POST beside one that still arrives is no overlap "
     "for us, a body that breaks off is unknown to us and ends nothing, and one that is too large is refused when all "
     "of it has come.",

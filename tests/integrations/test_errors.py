@@ -113,7 +113,7 @@ async def test_a_body_that_is_too_large_gets_an_empty_413(serve: Serve) -> None:
 
 @pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
 async def test_a_refusal_reaches_a_client_that_sends_on(serve: Serve, known: bool) -> None:
-    """ER-7, H1, H2: a proxy may be one, which gives up where sending fails. What is closed with something unread fails."""
+    """ER-7, H1, H2: such as a proxy, which gives up where sending fails: where a connection is closed meanwhile."""
     async with serve(max_http_buffer_size=1000) as site:
         session = await site.handshake()
         target = session.url if known else url(sid="unknown")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from tornado.web import Application
 
 from .clients import UPGRADE, assert_refused, frame, settle, url
-from .harness import Serve
+from .harness import Serve, eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.only(integration="tornado")]
 
@@ -101,3 +103,57 @@ async def test_limits_are_those_of_the_server(serve: Serve) -> None:
         session = await site.handshake()
         assert (await session.post("4" + "x" * (size - 1))).body == b"ok"
         await site.seen.until("message", session.sid, size - 1)
+
+
+async def test_messages_are_awaited_without_a_task_for_each(serve: Serve) -> None:
+    """IN-13, FD-6: Tornado makes one for every coroutine that it is given; and it reads no further meanwhile."""
+    release = anyio.Event()
+    begun: list[str] = []
+    async with serve(async_handlers=False) as site:
+
+        async def message(sid: str, data: str) -> None:
+            begun.append(data)
+            await (release.wait() if data == "0" else anyio.lowlevel.checkpoint())
+            await site.eio.send(sid, data)
+
+        site.eio.on("message", message)
+        websocket = await site.websocket()
+        made: list[Any] = []
+
+        def factory(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+            if "eio_server" in coroutine.cr_code.co_filename:  # Tornado makes some of its own
+                made.append(coroutine)
+            return asyncio.Task(coroutine, loop=loop, **options)
+
+        await websocket.send(*(f"4{number}" for number in range(50)))
+        await settle()
+        assert begun == ["0"]
+        asyncio.get_running_loop().set_task_factory(factory)
+        release.set()
+        assert [await websocket.receive() for _ in range(50)] == [f"4{number}" for number in range(50)]
+        assert made == []
+        asyncio.get_running_loop().set_task_factory(None)
+
+
+async def test_a_handler_outlives_its_websocket(serve: Serve) -> None:
+    """FD-6, CL-7: what the application awaits goes on when the client has gone, and nothing waits for ever."""
+    release, ended = anyio.Event(), anyio.Event()
+
+    async def message(sid: str, data: str) -> None:
+        if data == "wait":
+            await release.wait()
+            ended.set()
+        await anyio.lowlevel.checkpoint()
+
+    async with serve(async_handlers=False) as site:
+        site.eio.on("message", message)
+        for data in ("pass", "wait"):
+            websocket = await site.websocket()
+            await websocket.send("4" + data)
+            await settle()
+            websocket.reset()
+            await settle()
+        assert not ended.is_set()
+        release.set()
+        await ended.wait()
+        await eventually(lambda: not site.eio.sockets)

@@ -46,14 +46,10 @@ class FakeExchange:
     def environ(self) -> dict[str, Any]:
         """See :class:`~eio_server.integration.Exchange`."""
         self.environs += 1
-        request = self.request
         environ = make_environ(
-            method=request.method,
+            self.request,
             path="/engine.io/",
-            query=request.query,
-            headers=request.headers.items(),
-            scheme=request.scheme,
-            http_version=request.http_version,
+            headers=self.request.headers.items(),
             peer=("192.0.2.1", 4711),
             server=("127.0.0.1", 8000),
         )

@@ -418,10 +418,15 @@ def test_of_a_reader_that_waits_for_room(make_world: MakeWorld) -> None:
     world.assert_nothing_left()
 
 
-def test_before_the_websocket_is_accepted(world: World) -> None:
-    """WS-11: the integration says that it failed; the application had accepted it."""
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_before_the_websocket_is_accepted(world: World, *, cancelled: bool) -> None:
+    """WS-11: the integration says that it failed, or is cancelled then; the application had accepted it."""
     call = world.request("GET", WEBSOCKET, websocket=True)
-    call.offer.failed()
+    if cancelled:
+        with pytest.raises(Cancelled), call.offer:
+            raise Cancelled
+    else:
+        call.offer.failed()
     world.runtime.run()
     (event,) = world.events[1:]
     assert event[::2] == ("disconnect", Reason.TRANSPORT_ERROR)

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import pytest
+from eio_core import Request
 from eio_server.environ import decoded_path, make_environ
 
 from .world import HANDSHAKE, World
@@ -14,17 +15,9 @@ from .world import HANDSHAKE, World
 
 def environ(*headers: tuple[str, str], **changes: Any) -> dict[str, Any]:
     """The environ of a request that has nothing special."""
-    arguments: dict[str, Any] = {
-        "method": "GET",
-        "path": "/engine.io/",
-        "query": "EIO=4",
-        "headers": headers,
-        "scheme": "http",
-        "http_version": "1.1",
-        "peer": ("192.0.2.1", 4711),
-        "server": ("127.0.0.1", 8000),
-    }
-    return make_environ(**{**arguments, **changes})
+    request = Request("GET", changes.pop("query", "EIO=4"), scheme=changes.pop("scheme", "http"))
+    arguments = {"path": "/engine.io/", "peer": ("192.0.2.1", 4711), "server": ("127.0.0.1", 8000), **changes}
+    return make_environ(request, headers=headers, **arguments)
 
 
 def test_everything(world: World) -> None:
@@ -90,7 +83,14 @@ def test_no_header_overwrites_a_key_of_ours() -> None:
 
 @pytest.mark.parametrize(
     ("peer", "addr", "port"),
-    [(("::1", 5, 0, 0), "::1", "5"), (("a", "6"), "a", "6"), (("a", None), "a", ""), (("a",), "a", ""), (None, "", "")],
+    [
+        (("::1", 5, 0, 0), "::1", "5"),
+        (("a", "6"), "a", "6"),
+        (("a", None), "a", ""),
+        (("a",), "a", ""),
+        (None, "", ""),
+        ("/run/a", "", ""),
+    ],
 )
 def test_the_peer(peer: Any, addr: str, port: str) -> None:
     """HS-24; granian's port is a str, and a Unix socket has none."""

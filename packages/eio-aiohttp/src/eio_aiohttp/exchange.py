@@ -31,21 +31,18 @@ class Exchange:
             query=latin1(request.rel_url.raw_query_string),
             headers=headers_from_wire(request.raw_headers),
             scheme=request.scheme,  # of the connection, not of a forwarded header
-            http_version=_version(request),
+            http_version="{}.{}".format(*request.version),
         )
 
     def environ(self) -> dict[str, Any]:
         """See :class:`eio_server.integration.Exchange`; ``aiohttp.request`` is in it."""
         request = self._aiohttp
         environ = make_environ(
-            method=request.method,
+            self.request,
             path=decoded_path(request.rel_url.raw_path),
-            query=self.request.query,
             headers=((name, latin1(value)) for name, value in request.headers.items()),
-            scheme=self.request.scheme,
-            http_version=self.request.http_version,
-            peer=_address(request, "peername"),
-            server=_address(request, "sockname"),
+            peer=request.get_extra_info("peername"),
+            server=request.get_extra_info("sockname"),
             raw_path=request.rel_url.raw_path,
         )
         environ["aiohttp.request"] = request
@@ -109,12 +106,3 @@ class Exchange:
         except (Disconnected, TimeoutError):
             self._aiohttp.protocol.force_close()
         return web.Response() if self._response is None else self._response
-
-
-def _version(request: web.Request) -> str:
-    return f"{request.version.major}.{request.version.minor}"
-
-
-def _address(request: web.Request, name: str) -> tuple[Any, ...] | None:
-    address = request.get_extra_info(name)
-    return address if isinstance(address, tuple) else None  # a Unix socket has a path

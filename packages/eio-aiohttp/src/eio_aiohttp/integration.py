@@ -34,17 +34,11 @@ class AiohttpIntegration:
         if not isinstance(app, web.Application):
             raise TypeError(f"attach() wants an aiohttp.web.Application, not {app!r} of type {type(app).__qualname__}")
 
-        async def startup(_: web.Application) -> None:
-            server.runner.startup()
-
-        async def shutdown(_: web.Application) -> None:
-            await server.shutdown()
-
         prefix = f"/{path}" if path else ""
         app.router.add_route("*", prefix + "/", server.handle_request)
         app.router.add_route("*", prefix, server.handle_request)
-        app.on_startup.append(startup)
-        app.on_shutdown.append(shutdown)
+        app.on_startup.append(server.runner.started)
+        app.on_shutdown.append(server.runner.stopping)
 
     async def handle_request(self, server: AsyncServer, *args: Any) -> web.StreamResponse:
         """Handle an :class:`aiohttp.web.Request`; the response that is returned has been sent."""

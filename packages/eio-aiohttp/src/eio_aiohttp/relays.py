@@ -11,6 +11,8 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from eio_server import watch
+
 __all__ = ["Cork", "Watch"]
 
 SWEEP = 0.25
@@ -61,19 +63,19 @@ class Relay(asyncio.Protocol):
         self._inner.resume_writing()
 
 
-class Watch(Relay):
-    """An asynchronous context manager that calls ``lost`` when the client leaves: aiohttp does not tell (row IN-7)."""
+class Watch(Relay, watch.Watch):
+    """Calls ``lost`` when the client leaves: aiohttp does not tell (row IN-7)."""
 
     __slots__ = ("_lost", "_timer", "_transport")
 
     def __init__(self, transport: asyncio.Transport | None, lost: Callable[[], None]) -> None:
         self._transport = transport
-        self._lost: Callable[[], None] | None = lost
+        self._lost = lost
         self._timer: asyncio.TimerHandle | None = None
         self._inserted = False
 
     async def __aenter__(self) -> None:
-        if self._transport is None or self._transport.is_closing() or not self.insert(self._transport):
+        if self._transport is None or self.gone or not self.insert(self._transport):
             self._sweep()
 
     async def __aexit__(self, *_: object) -> None:
@@ -86,18 +88,18 @@ class Watch(Relay):
     def connection_lost(self, exc: Exception | None) -> None:
         """Pass it on, then tell."""
         super().connection_lost(exc)
-        self._tell()
+        self.tell()
+
+    @property
+    def gone(self) -> bool:
+        """Whether the client has left already."""
+        return self._transport is None or self._transport.is_closing()
 
     def _sweep(self) -> None:
-        if self._transport is None or self._transport.is_closing():
-            self._tell()
+        if self.gone:
+            self.tell()
         else:
             self._timer = asyncio.get_running_loop().call_later(SWEEP, self._sweep)
-
-    def _tell(self) -> None:
-        if self._lost is not None:
-            lost, self._lost = self._lost, None
-            lost()
 
 
 class Cork(Relay):

@@ -24,16 +24,12 @@ async def carry(request: web.Request, offer: Offer) -> web.StreamResponse:
         response.headers.add(name, value)
     transport = request.transport
     try:
-        if transport is not None:
+        with offer:
+            if transport is None:
+                raise ConnectionResetError
             request.protocol.transport = transport = cast("asyncio.Transport", Cork(transport))
             await response.prepare(request)
     except ConnectionError:
-        transport = None
-    except BaseException:
-        offer.failed()
-        raise
-    if transport is None:
-        offer.failed()
         return web.Response(status=400)  # for aiohttp: nobody gets it
     websocket = WebSocket(request, response, transport)
     await websocket.read(offer.opened(websocket))

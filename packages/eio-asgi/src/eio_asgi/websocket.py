@@ -120,14 +120,10 @@ class WebSocket:
 async def carry(offer: Offer, runtime: Runtime, receive: Receive, send: Send) -> None:
     """Accept the WebSocket that is offered, and read it until it ends."""
     try:
-        # A fresh dict and a fresh list: middleware adds to them.
-        await send({"type": "websocket.accept", "subprotocol": None, "headers": headers_to_wire(offer.headers)})
+        with offer:  # a fresh dict and a fresh list: middleware adds to them
+            await send({"type": "websocket.accept", "subprotocol": None, "headers": headers_to_wire(offer.headers)})
     except lost(websocket=True):
-        offer.failed()
         return
-    except BaseException:
-        offer.failed()
-        raise
 
     websocket = WebSocket(runtime, receive, send)
     connection = offer.opened(websocket)

@@ -92,7 +92,7 @@ class Response:
 
     def wire_headers(self) -> list[tuple[bytes, bytes]]:
         """All its headers as bytes, and the Content-Length of its body, which a 204 has none of (RFC 9110, 8.6)."""
-        headers = headers_to_wire(self.headers)
+        headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.headers]
         if self.status != 204:
             headers.append((b"content-length", b"%d" % len(self.body)))
         return headers

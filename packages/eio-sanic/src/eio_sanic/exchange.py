@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from types import TracebackType
 from typing import Any
 
 from eio_core import REQUEST_HEADERS, Request, Response
 from eio_server.endings import LINGER, unanswered
 from eio_server.environ import decoded_path, latin1, make_environ
 from eio_server.integration import BodyTooLarge, Disconnected
+from eio_server.watch import Watch
 from sanic import HTTPResponse
 from sanic import Request as SanicRequest
 from sanic.exceptions import RequestCancelled, SanicException
@@ -22,7 +22,7 @@ TEXT = "text/plain; charset=utf-8"
 """The type of a response that names none: Sanic's own word for that would be ``None``."""
 
 
-class Exchange:
+class Exchange(Watch):
     """See :class:`eio_server.integration.Exchange`."""
 
     __slots__ = ("_lost", "_protocol", "_sanic", "_stream", "request")
@@ -51,32 +51,21 @@ class Exchange:
         """See :class:`eio_server.integration.Exchange`; ``sanic.request`` is in it."""
         request, info = self._sanic, self._protocol.conn_info
         environ = make_environ(
-            method=request.method,
+            self.request,
             path=decoded_path(request.path),
-            query=self.request.query,
             headers=((name, latin1(value)) for name, value in request.headers.items()),
-            scheme=self.request.scheme,
-            http_version=self.request.http_version,
-            peer=info.peername if isinstance(info.peername, tuple) else None,  # a Unix socket has a path
-            server=info.sockname if isinstance(info.sockname, tuple) else None,
+            peer=info.peername,
+            server=info.sockname,
             raw_path=request.path,
         )
         environ["sanic.request"] = request
         return environ
 
-    def watch(self, lost: Callable[[], None]) -> Exchange:
-        """See :class:`eio_server.integration.Exchange`: an asynchronous context manager that is this object."""
-        self._lost = lost
-        return self
-
-    async def __aenter__(self) -> None:
-        if self._gone:
-            self.cancelled()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._lost = None
+    @property
+    def gone(self) -> bool:
+        """Whether the client has left."""
+        transport = self._protocol.transport
+        return transport is None or transport.is_closing()
 
     def cancelled(self) -> bool:
         """The handler was cancelled, which is how Sanic says that the client is gone: tell whoever watches.
@@ -84,10 +73,7 @@ class Exchange:
         :returns: whether anybody did.
         """
         self._stream.request_body = None  # else Sanic waits for the rest of it, and for ever
-        lost, self._lost = self._lost, None
-        if lost is not None:
-            lost()
-        return lost is not None
+        return self.tell()
 
     async def read(self, limit: int) -> bytes:
         """See :class:`eio_server.integration.Exchange`."""
@@ -104,7 +90,7 @@ class Exchange:
     async def respond(self, response: Response) -> None:
         """See :class:`eio_server.integration.Exchange`. Written here and not by Sanic, so that a failure shows."""
         protocol = self._protocol
-        if self._gone:
+        if self.gone:
             raise Disconnected
         answer = HTTPResponse(response.body, response.status, content_type=TEXT)
         for name, value in response.headers:
@@ -122,18 +108,13 @@ class Exchange:
             protocol.abort()
             raise
 
-    @property
-    def _gone(self) -> bool:
-        transport = self._protocol.transport
-        return transport is None or transport.is_closing()
-
     async def finish(self) -> None:
         """Bring the request to its end for Sanic: answered, and the rest of its body out of the way."""
         stream = self._stream
-        if not self._gone and not self._sanic.responded:  # what came as a body was none
+        if not self.gone and not self._sanic.responded:  # what came as a body was none
             with suppress(Disconnected):
                 await self.respond(unanswered(self.request))
-        if self._gone:
+        if self.gone:
             raise RequestCancelled
         if stream.request_body:
             try:

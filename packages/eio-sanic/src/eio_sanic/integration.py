@@ -45,16 +45,10 @@ class SanicIntegration:
         async def engineio(request: Request) -> HTTPResponse | None:
             return await self.handle_request(server, request)
 
-        async def startup(_: Any) -> None:
-            server.runner.startup()
-
-        async def shutdown(_: Any) -> None:
-            await server.shutdown()
-
         uri, name = f"/{path}/" if path else "/", f"engineio:{path}"
         app.add_route(engineio, uri, methods=HTTP_METHODS, strict_slashes=False, name=name, stream=True)
-        app.listener("before_server_start")(startup)
-        app.listener("before_server_stop")(shutdown)
+        app.listener("before_server_start")(server.runner.started)
+        app.listener("before_server_stop")(server.runner.stopping)
         if isinstance(app, Sanic):
             app.enable_websocket()
         else:  # it has no such method, and before its listeners run Sanic has chosen: but any WebSocket route does it

@@ -31,12 +31,8 @@ async def carry(request: Request[Any, Any], offer: Offer) -> HTTPResponse:
     protocol: Any = request.protocol  # a WebSocketProtocol
     protocol.websocket_max_size = offer.max_size
     protocol.websocket_timeout = FLUSH
-    try:
-        # It sends no other headers than its own: those of the offer are lost (row HD-7).
+    with offer:  # it sends no other headers than its own: those of the offer are lost (row HD-7)
         sanic: WebsocketImplProtocol = await protocol.websocket_handshake(request)
-    except BaseException:
-        offer.failed()
-        raise
     reader = Reader(sanic, protocol.transport, offer.opened(WebSocket(sanic, protocol.transport)))
     if protocol.recv_buffer:  # what came behind the request, which Sanic forgets
         protocol.data_received(bytes(protocol.recv_buffer))

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from eio_core import Request
+
 __all__ = ["EmptyInput", "decoded_path", "latin1", "make_environ"]
 
 
@@ -24,34 +26,32 @@ _INPUT = EmptyInput()
 
 
 def make_environ(
+    request: Request,
     *,
-    method: str,
     path: str,
-    query: str,
     headers: Iterable[tuple[str, str]],
-    scheme: str,
-    http_version: str,
-    peer: tuple[Any, ...] | None,
-    server: tuple[Any, ...] | None,
+    peer: object,
+    server: object,
     script_name: str = "",
     raw_path: str | None = None,
 ) -> dict[str, Any]:
     """Make the environment from what every framework knows.
 
+    :param request: what the core sees of it.
     :param path: decoded, below ``script_name``.
-    :param query: as it came, percent-encoded.
     :param headers: all, as they came: a repeated one is joined with ``,`` (Cookie with ``; ``). Names with an
         underscore are left out, for they would shadow the real ones.
-    :param http_version: ``1.1``.
-    :param peer: the real address and port of the other end; None where it is not known (a Unix socket).
-    :param server: our own address and port.
+    :param peer: the real address and port of the other end, a tuple; anything else (such as the path of a Unix socket,
+        or None) counts as not known.
+    :param server: our own address and port, likewise.
     :param raw_path: the path as it came, percent-encoded.
     """
-    host = server[0] if server else "localhost"
-    port = server[1] if server and len(server) > 1 and server[1] else {"https": 443}.get(scheme, 80)
+    query = request.query
+    remote_address, remote_port = _address(peer)
+    host, port = _address(server)
     environ: dict[str, Any] = {
         "wsgi.version": (1, 0),
-        "wsgi.url_scheme": scheme,
+        "wsgi.url_scheme": request.scheme,
         "wsgi.input": _INPUT,
         "wsgi.errors": sys.stderr,
         "wsgi.async": True,
@@ -59,16 +59,16 @@ def make_environ(
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
         "SERVER_SOFTWARE": "eio",
-        "SERVER_PROTOCOL": f"HTTP/{http_version}",
-        "REQUEST_METHOD": method,
+        "SERVER_PROTOCOL": f"HTTP/{request.http_version}",
+        "REQUEST_METHOD": request.method,
         "SCRIPT_NAME": script_name,
         "PATH_INFO": path,
         "QUERY_STRING": query,
         "RAW_URI": (raw_path or script_name + path) + ("?" + query if query else ""),
-        "REMOTE_ADDR": str(peer[0]) if peer else "",
-        "REMOTE_PORT": str(peer[1]) if peer and len(peer) > 1 and peer[1] is not None else "",
-        "SERVER_NAME": str(host),
-        "SERVER_PORT": str(port),
+        "REMOTE_ADDR": remote_address,
+        "REMOTE_PORT": remote_port,
+        "SERVER_NAME": host or "localhost",
+        "SERVER_PORT": port or {"https": "443"}.get(request.scheme, "80"),
         "CONTENT_TYPE": "",
         "CONTENT_LENGTH": "",
     }
@@ -83,6 +83,13 @@ def make_environ(
         else:
             environ[key] = value
     return environ
+
+
+def _address(address: object) -> tuple[str, str]:
+    """Host and port as text, empty where they are not known."""
+    if not isinstance(address, tuple | list) or not address:
+        return "", ""
+    return str(address[0]), str(address[1] or "") if len(address) > 1 else ""
 
 
 def decoded_path(raw_path: str) -> str:

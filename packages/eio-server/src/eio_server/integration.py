@@ -9,11 +9,8 @@ If it returns an :class:`Offer`, the request is to become a WebSocket::
         offer = await runner.serve(exchange)
         if offer is None:
             return exchange.response                     # answered
-        try:
+        with offer:                                       # if it raises, the offer has failed
             websocket = await accept(request, offer)      # the 101, with offer.headers, offer.max_size, offer.compress
-        except FrameworkError:
-            offer.failed()
-            raise
         connection = offer.opened(MyWebSocket(websocket))
         async for frame in websocket:                     # or from a callback: whatever pushes frames
             waiting = connection.feed(frame)
@@ -39,7 +36,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -146,8 +143,11 @@ class Connection(Protocol):
         """
 
 
-class Offer(Protocol):
-    """A request that may become a WebSocket now: all checks have passed, the application has agreed."""
+class Offer(AbstractContextManager[None], Protocol):
+    """A request that may become a WebSocket now: all checks have passed, the application has agreed.
+
+    A context to send the 101 in: what is raised out of it says that this :meth:`failed`.
+    """
 
     headers: Headers
     """For the 101, where the framework can send any."""

@@ -114,6 +114,14 @@ class Runner:
             self._armed = None
         self.engine.reopen()
 
+    async def started(self, *_: object) -> None:
+        """For a framework to call when it starts, with whatever it has to say."""
+        self.startup()
+
+    async def stopping(self, *_: object) -> None:
+        """For a framework to call before it closes connections."""
+        await self._server.shutdown()
+
     def spawn(self, coroutine: Coroutine[Any, Any, object]) -> Any:
         """Run something in a task of the server's own, in the context of its construction."""
         return self.runtime.spawn(coroutine, context=self._context.copy())

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Coroutine
 from contextvars import copy_context
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .integration import Disconnected
@@ -51,6 +52,15 @@ class SocketOffer:
         runner.settle()
         runner.rearm()
         return connection
+
+    def __enter__(self) -> None:
+        """See :class:`eio_server.integration.Offer`."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self.failed()
 
     def failed(self) -> None:
         """See :class:`eio_server.integration.Offer`."""

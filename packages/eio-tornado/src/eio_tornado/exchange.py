@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any
 
 from eio_core import REQUEST_HEADERS, Request, Response
 from eio_server.environ import decoded_path, make_environ
 from eio_server.handshake import handshake_problem
 from eio_server.integration import BodyTooLarge, Disconnected
+from eio_server.watch import Watch
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.web import RequestHandler
 
@@ -67,7 +67,7 @@ class Body:
             self._end.exception()  # perhaps nobody reads
 
 
-class Exchange:
+class Exchange(Watch):
     """See :class:`eio_server.integration.Exchange`."""
 
     __slots__ = ("_body", "_handler", "_lost", "_stream", "answered", "closing", "request")
@@ -99,40 +99,27 @@ class Exchange:
         with contextlib.suppress(OSError):  # the client is gone
             if sock is not None:
                 peer, server = sock.getpeername(), sock.getsockname()
-        known = isinstance(peer, tuple)  # a Unix socket has a path
+        if isinstance(peer, tuple) and peer[0] != request.remote_ip:  # with xheaders=True it is the proxy's
+            peer = request.remote_ip, None
         environ = make_environ(
-            method=self.request.method,
+            self.request,
             path=decoded_path(request.path),
-            query=self.request.query,
             headers=request.headers.get_all(),
-            scheme=self.request.scheme,
-            http_version=self.request.http_version,
-            peer=(request.remote_ip, peer[1] if peer[0] == request.remote_ip else None) if known else None,
-            server=server if isinstance(server, tuple) else None,
+            peer=peer,
+            server=server,
             raw_path=request.path,
         )
         environ["tornado.handler"] = self._handler
         return environ
 
-    def watch(self, lost: Callable[[], None]) -> Exchange:
-        """See :class:`eio_server.integration.Exchange`: an asynchronous context manager that is this object."""
-        self._lost = lost
-        return self
-
-    async def __aenter__(self) -> None:
-        if self._stream.closed():
-            self.connection_lost()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._lost = None
+    @property
+    def gone(self) -> bool:
+        """Whether the client has left."""
+        return self._stream.closed()
 
     def connection_lost(self) -> None:
         """The client is gone: Tornado's ``on_connection_close``."""
-        lost, self._lost = self._lost, None
-        if lost is not None:
-            lost()
+        self.tell()
         if self._body is not None:
             self._body.end(Disconnected())
 
@@ -148,7 +135,7 @@ class Exchange:
     async def respond(self, response: Response) -> None:
         """See :class:`eio_server.integration.Exchange`. Without Tornado's ETag and its 304, which ``finish`` adds."""
         handler = self._handler
-        if self._stream.closed():
+        if self.gone:
             raise Disconnected
         self.answered = True
         handler.set_status(response.status)
@@ -166,7 +153,7 @@ class Exchange:
         except asyncio.CancelledError:  # while a slow client was waited for; nothing can follow half a response
             self._stream.close()
             raise
-        if self._stream.closed():  # meanwhile: Tornado's waiting for a slow client ends then without an error
+        if self.gone:  # meanwhile: Tornado's waiting for a slow client ends then without an error
             raise Disconnected
 
     def websocket_problem(self) -> Response | None:

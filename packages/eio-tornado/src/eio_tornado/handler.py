@@ -13,7 +13,7 @@ from tornado.web import RequestHandler, stream_request_body
 from tornado.websocket import WebSocketHandler
 
 from .exchange import Body, Exchange
-from .websocket import Protocol, WebSocket
+from .websocket import Protocol, Waiter, WebSocket
 
 __all__ = ["Handler", "get_tornado_handler"]
 
@@ -60,6 +60,7 @@ class Handler(WebSocketHandler):
         self._offer: Offer | None = None
         self._connection: Connection | None = None
         self._websocket: WebSocket | None = None
+        self._waiter: Waiter | None = None
 
     # ------------------------------------------------------------------------------------------------------- requests
 
@@ -200,7 +201,12 @@ class Handler(WebSocketHandler):
     def on_message(self, message: str | bytes) -> Any:
         """A message; Tornado reads no further while what is returned is not done (row IN-13)."""
         assert self._connection is not None, "it was opened"
-        return self._connection.feed(message)
+        waiting = self._connection.feed(message)
+        if waiting is None:
+            return None
+        if self._waiter is None:
+            self._waiter = Waiter()
+        return self._waiter.begin(waiting)
 
     def on_close(self) -> None:
         """The WebSocket is over; or a poll, which has none."""
@@ -209,3 +215,5 @@ class Handler(WebSocketHandler):
         if connection is not None:
             assert websocket is not None, "it was opened"
             connection.lost(self.close_code, error=websocket.protocol.too_big)
+        if self._waiter is not None:
+            self._waiter.end()

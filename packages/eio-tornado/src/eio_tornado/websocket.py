@@ -9,7 +9,7 @@ from typing import Any
 from eio_server.integration import Disconnected
 from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol13
 
-__all__ = ["Protocol", "WebSocket"]
+__all__ = ["Protocol", "Waiter", "WebSocket"]
 
 TOO_BIG = 1009
 
@@ -55,6 +55,51 @@ class WebSocket:
     def abort(self) -> None:
         """See :class:`eio_server.integration.WebSocket`."""
         self._stream.close()
+
+
+class Waiter:
+    """Awaits what messages make the reader wait for, in one task: Tornado makes one for each coroutine (row IN-13)."""
+
+    __slots__ = ("_begun", "_over", "_task", "_wake")
+
+    def __init__(self) -> None:
+        self._begun: tuple[Coroutine[Any, Any, None], asyncio.Future[None]] | None = None
+        self._wake: asyncio.Future[None] | None = None
+        """What the task waits for when it has nothing else to wait for."""
+        self._task: asyncio.Task[None] | None = None
+        self._over = False
+
+    def begin(self, waiting: Coroutine[Any, Any, None]) -> asyncio.Future[None]:
+        """Await it. What is returned is done then; nothing else may be begun before."""
+        done = asyncio.get_running_loop().create_future()
+        self._begun = waiting, done
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+        else:
+            self._wake_up()
+        return done
+
+    def end(self) -> None:
+        """Nothing more will be begun. What was begun goes on to its end."""
+        self._over = True
+        self._wake_up()
+
+    def _wake_up(self) -> None:
+        wake, self._wake = self._wake, None
+        if wake is not None:
+            wake.set_result(None)
+
+    async def _run(self) -> None:
+        while self._begun is not None:
+            (waiting, done), self._begun = self._begun, None
+            try:
+                await waiting
+            finally:
+                if not done.done():
+                    done.set_result(None)
+            if not self._over:
+                self._wake = asyncio.get_running_loop().create_future()
+                await self._wake
 
 
 async def _finish(written: asyncio.Future[None]) -> None:
