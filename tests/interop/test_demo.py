@@ -117,7 +117,8 @@ async def test_python_client_talks_to_it(integration: str) -> None:
         assert first.received[1] == second.received[0] == {"clients": 2}
         await second.leave()
         assert (await first.receive(3))[2] == {"clients": 1}
-    assert await first.ended() == "server disconnect"
+    # The close packet, if its next poll was there by then; else that finds nobody.
+    assert await first.ended() in {"server disconnect", "transport error"}
     await first.leave()
 
 

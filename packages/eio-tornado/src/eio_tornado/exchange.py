@@ -9,7 +9,6 @@ from typing import Any
 
 from eio_core import REQUEST_HEADERS, Request, Response
 from eio_server.environ import decoded_path, make_environ
-from eio_server.handshake import handshake_problem
 from eio_server.integration import BodyTooLarge, Disconnected
 from eio_server.watch import Watch
 from tornado.iostream import IOStream, StreamClosedError
@@ -155,12 +154,3 @@ class Exchange(Watch):
             raise
         if self.gone:  # meanwhile: Tornado's waiting for a slow client ends then without an error
             raise Disconnected
-
-    def websocket_problem(self) -> Response | None:
-        """See :class:`eio_server.integration.Exchange`."""
-        headers = self._handler.request.headers
-        return handshake_problem(
-            connection=headers.get("Connection", ""),
-            version=headers.get("Sec-WebSocket-Version", ""),
-            key=headers.get("Sec-WebSocket-Key", ""),
-        )

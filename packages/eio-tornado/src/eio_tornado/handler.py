@@ -7,7 +7,7 @@ import sys
 from typing import Any, ClassVar
 
 from eio_server import AsyncServer
-from eio_server.answers import unanswered
+from eio_server.endings import LINGER, unanswered
 from eio_server.integration import Connection, Disconnected, Offer
 from tornado.web import RequestHandler, stream_request_body
 from tornado.websocket import WebSocketHandler
@@ -17,12 +17,8 @@ from .websocket import Protocol, Waiter, WebSocket
 
 __all__ = ["Handler", "get_tornado_handler"]
 
-LINGER = 2.0
-"""Seconds to go on reading a body that nobody wants, so that its sender can read the response: a connection that is
-closed with something unread is reset. The same for one that does not belong there, which Tornado reads first."""
-
 IGNORED = 64 * 1024
-"""Bytes of a body where none belongs; Tornado itself refuses more."""
+"""Bytes of a body where none belongs, which Tornado reads first; it refuses more, and what takes longer than LINGER."""
 
 
 def get_tornado_handler(eio: AsyncServer) -> type[Handler]:
