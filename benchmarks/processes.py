@@ -26,6 +26,7 @@ class Server:
         self.stack = stack
         self.kind = kind
         self.port = port
+        self.pid = pid
         self._process = psutil.Process(pid)
 
     @property

@@ -58,7 +58,8 @@ def anyio_backend() -> str:
 async def running(stack: Stack) -> AsyncIterator[tuple[anyio.abc.Process, int]]:
     """Start a program; it is there until the end of the block, at the latest."""
     port = free_port()
-    environ = os.environ | {"BENCH_KIND": "eio", "BENCH_APP": "hostile", "BENCH_PORT": str(port), "BENCH_PING": "25"}
+    settings = {"KIND": "eio", "APP": "hostile", "PORT": str(port), "PING": "5", "TIMEOUT": "5"}
+    environ = os.environ | {f"BENCH_{name}": value for name, value in settings.items()}
     command = [part.format(port=port) for part in stack.command]
     async with await anyio.open_process(command, env=environ, stdout=subprocess.DEVNULL) as process:
         try:
@@ -74,6 +75,7 @@ class Witness:
 
     def __init__(self) -> None:
         self.signalled = 0.0
+        self.signal = anyio.Event()
         self.told: dict[str, list[float]] = {"GET": [], "WebSocket": [], "probe": []}
         self.wrong: list[object] = []
         self.goodbyes = {b"1"}
@@ -83,6 +85,7 @@ class Witness:
 
     async def get(self, poll: Connection) -> None:
         """A parked GET gets the close packet."""
+        await self.signal.wait()  # however long it takes until all clients are there
         try:
             body = (await poll.receive()).body
         except DisconnectedError:
@@ -91,8 +94,10 @@ class Witness:
         if body not in self.goodbyes:
             self.wrong.append(body)
 
-    async def websocket(self, websocket: WebSocket, kind: str) -> None:
+    async def websocket(self, websocket: WebSocket, kind: str, flooded: bool = False) -> None:
         """A WebSocket gets a close frame."""
+        if not flooded:
+            await self.signal.wait()
         try:
             while True:
                 await websocket.receive()
@@ -129,7 +134,7 @@ async def test_a_signal_with_a_hundred_clients(
                 group.start_soon(witness.get, await session.park())
             for index in range(40):
                 websocket = await client.websocket()
-                group.start_soon(witness.websocket, websocket, "WebSocket")
+                group.start_soon(witness.websocket, websocket, "WebSocket", index < 10)
                 if index < 10:
                     group.start_soon(flood, websocket, stop)
             for index in range(20):
@@ -144,6 +149,7 @@ async def test_a_signal_with_a_hundred_clients(
             await settle()
             witness.signalled = time.perf_counter()
             process.send_signal(number)
+            witness.signal.set()
             group.start_soon(stop_later, stop)
         assert process.stderr is not None
         for connection in client.connections:  # else Sanic waits for those that are idle
