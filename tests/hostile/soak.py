@@ -1,7 +1,7 @@
 """Keeps a server at full load for minutes, and draws what it holds.
 
-``python3 noxfile.py -s soak -- aiohttp --minutes 30``. Every message is counted end to end (see traffic.py). Memory, tasks and open files of the server's process are sampled
-twice a second; the chart is .nox/soak/<name>.png.
+``python3 noxfile.py -s soak -- aiohttp --minutes 30``. Every message is counted end to end (see traffic.py). Memory,
+tasks and open files of the server's process are sampled twice a second; the chart is .nox/soak/<name>.png.
 """
 
 from __future__ import annotations

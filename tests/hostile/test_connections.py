@@ -38,6 +38,11 @@ async def ends(websocket: WebSocket) -> int:
         return closed.code
 
 
+async def unlinked(site: Site, session: Session) -> None:
+    """Wait until no WebSocket belongs to a session on polling."""
+    await eventually(lambda: site.core(session.sid).link is None)
+
+
 async def still_polls_and_upgrades(site: Site, session: Session) -> None:
     """A session lost nothing, still polls, and may try again to upgrade."""
     assert site.eio.transport(session.sid) == "polling"
@@ -198,7 +203,7 @@ async def test_an_upgrade_that_fails_is_no_loss(serve: Serve, logs: Logs, probed
                 websocket.reset()  # some wait for all of it
             else:
                 await ends(websocket)
-            await eventually(lambda sid=session.sid: site.core(sid).link is None)
+            await unlinked(site, session)
             await still_polls_and_upgrades(site, session)
 
 
@@ -285,7 +290,7 @@ async def test_half_a_frame_and_then_a_reset(serve: Serve) -> None:
         await websocket.send_raw(whole[:100])
         await settle()
         websocket.reset()
-        await eventually(lambda: site.core(session.sid).link is None)
+        await unlinked(site, session)
         await still_polls_and_upgrades(site, session)
         for size in (10, 60, -4):
             connection = site.connect()

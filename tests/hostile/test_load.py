@@ -40,7 +40,7 @@ class Crowd:
     async def gather(self) -> None:
         self._sessions = [await self.site.handshake() for _ in range(CLIENTS // 2)]
         self._websockets = [await self.site.websocket() for _ in range(CLIENTS // 2)]
-        self.sids = {one.sid for one in [*self._sessions, *self._websockets]}
+        self.sids = {one.sid for one in self._sessions} | {one.sid for one in self._websockets}
 
     async def talk(self) -> None:
         """All of them at once; an echo that is lost, doubled or out of order fails."""

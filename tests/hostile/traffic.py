@@ -73,6 +73,8 @@ class Wire:
         if length == 126:
             length = int.from_bytes(await self.reader.readexactly(2), "big")
         payload = await self.reader.readexactly(length)
+        if head[0] == 0x89:  # the keepalive of some servers
+            self.writer.write(bytes([0x8A, 0x80 | length, 0, 0, 0, 0]) + payload)
         if head[0] == 0x88:
             return f"close {int.from_bytes(payload[:2], 'big')}"
         return payload.decode() if head[0] == 0x81 else ""
