@@ -1,8 +1,8 @@
 """Hostile clients, faults and load: against every integration and server, over real sockets.
 
-Whatever a case does, afterwards the server serves a fresh client, knows exactly the sessions that are open, has no task,
-no connection and no traceback left over: the fixture ``serve`` of conftest.py sees to it. A server that makes a case
-impossible has a Gap (tests/integrations/servers), and the case asserts what happens instead.
+Whatever a case does, afterwards the server serves a fresh client, knows exactly the sessions that are open, and has no
+task, no connection and no traceback left over: the fixture ``serve`` of conftest.py sees to it. A server that makes a
+case impossible has a Gap (tests/integrations/servers), and the case asserts what happens instead.
 
 =============  =========================================================================================================
 H1 to H11      test_requests.py: too much, too little, nonsense; each also in tests/core, where the rule is

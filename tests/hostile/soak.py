@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def main() -> int:
         parser.error(f"there is no server {unknown.pop()!r}, but: {', '.join(STACKS)}")
     failed = 0
     for name in options.names or DEFAULT:
-        with running(STACKS[name], "eio", app="hostile", ping=5) as (server,):
+        with running(STACKS[name], "eio", app="hostile", ping=5, timeout=5) as (server,):
             failed += asyncio.run(soak(name, server, 60 * options.minutes, options.seed))
     return int(failed > 0)
 
@@ -76,7 +77,7 @@ async def soak(name: str, server: Server, seconds: float, seed: int) -> int:
     await control.connect()
     async with traffic.flowing(clients=5):  # so that all code is loaded
         await asyncio.sleep(2)
-    await settled(control)
+    await settled(control, lambda answer: None)
     began = time.monotonic()
     samples.take(began, process, await control.ask())
     async with traffic.flowing():
@@ -84,8 +85,7 @@ async def soak(name: str, server: Server, seconds: float, seed: int) -> int:
             await asyncio.sleep(0.5)
             samples.take(began, process, await control.ask())
     flowed = len(samples.seconds)
-    calm = await settled(control)
-    samples.take(began, process, await control.ask())
+    calm = await settled(control, lambda answer: samples.take(began, process, answer))
     control.close()
     draw(name, samples)
     warm = samples.memory[max(1, int(WARM * flowed))]
@@ -95,8 +95,8 @@ async def soak(name: str, server: Server, seconds: float, seed: int) -> int:
         f"{name}: {seconds / 60:g} min, {traffic.count['messages']:,} messages came back, each once and in order "
         f"({rate:,.0f} a second, at {busy:.0f} % of a core)\n"
         f"  {kinds}\n"
-        f"  memory {samples.memory[0]:.1f} MB before, {warm:.1f} after a quarter, {samples.memory[-2]:.1f} at the end, "
-        f"{samples.memory[-1]:.1f} when all have left\n"
+        f"  memory {samples.memory[0]:.1f} MB before, {warm:.1f} after a quarter, {samples.memory[flowed - 1]:.1f} at the "
+        f"end, {samples.memory[-1]:.1f} when all have left\n"
         f"  open files {samples.files[0]} and {samples.files[-1]}, tasks {samples.tasks[0]} and {samples.tasks[-1]}, "
         f"sessions left {samples.sessions[-1] - 1}",
         flush=True,
@@ -105,11 +105,14 @@ async def soak(name: str, server: Server, seconds: float, seed: int) -> int:
     return int(kept or not calm)
 
 
-async def settled(control: Control) -> bool:
-    """Wait until the sessions of all others are over; whether they are."""
-    for _ in range(120):
-        if (await control.ask())["sessions"] == 1:
-            await asyncio.sleep(1)
+async def settled(control: Control, look: Callable[[dict[str, int]], None]) -> bool:
+    """Wait until the sessions of all others are over, and a little longer; whether they are."""
+    calm = 0
+    for _ in range(60):
+        answer = await control.ask()
+        look(answer)
+        calm = calm + 1 if answer["sessions"] == 1 else 0
+        if calm == 3:
             return True
         await asyncio.sleep(1)
     return False
@@ -124,7 +127,7 @@ def draw(name: str, samples: Samples) -> None:
     for axis, label, values in zip(axes, labels, rows, strict=True):
         axis.plot(samples.seconds, values, linewidth=1)
         axis.set_ylabel(label)
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(0, 1.1 * max(values))
         axis.grid(alpha=0.3)
     axes[0].set_title(f"{name}: mixed traffic with faults, at full load")
     axes[-1].set_xlabel("seconds")
