@@ -95,8 +95,8 @@ async def soak(name: str, server: Server, seconds: float, seed: int) -> int:
         f"{name}: {seconds / 60:g} min, {traffic.count['messages']:,} messages came back, each once and in order "
         f"({rate:,.0f} a second, at {busy:.0f} % of a core)\n"
         f"  {kinds}\n"
-        f"  memory {samples.memory[0]:.1f} MB before, {warm:.1f} after a quarter, {samples.memory[flowed - 1]:.1f} at the "
-        f"end, {samples.memory[-1]:.1f} when all have left\n"
+        f"  memory {samples.memory[0]:.1f} MB before, {warm:.1f} after a quarter, "
+        f"{samples.memory[flowed - 1]:.1f} at the end, {samples.memory[-1]:.1f} when all have left\n"
         f"  open files {samples.files[0]} and {samples.files[-1]}, tasks {samples.tasks[0]} and {samples.tasks[-1]}, "
         f"sessions left {samples.sessions[-1] - 1}",
         flush=True,
