@@ -89,7 +89,7 @@ async def test_a_client_that_reads_nothing(
 ) -> None:
     """H19, FD-8: its outbox stops at the bound, it is closed, and its memory returns; the crowd is served meanwhile."""
     takes_all = Gap.TAKES_WHAT_IT_GETS in serve.args[0].gaps and transport == "websocket"  # type: ignore[attr-defined]
-    async with serve(max_buffered_bytes=2 * MB) as site:
+    async with serve(max_buffered_bytes=2 * MB, ping_interval=300) as site:
         crowd = Crowd(site)
         await crowd.gather()
         site.eio.on("message", echo(site, crowd))
@@ -125,7 +125,7 @@ async def test_a_client_that_floods(
 ) -> None:
     """H20, PP-2, WS-18: what waits for its handlers is bounded, and so is what is read; the crowd is served."""
     release = anyio.Event()
-    async with serve(async_handlers=async_handlers, max_pending_messages=8) as site:
+    async with serve(async_handlers=async_handlers, max_pending_messages=8, ping_interval=300) as site:
         crowd = Crowd(site)
         await crowd.gather()
         answer = echo(site, crowd)

@@ -124,7 +124,7 @@ async def test_a_signal_with_a_hundred_clients(
 ) -> None:
     """H28, SD-1: parked GETs, WebSockets, half-open upgrades, half a body, handshakes under way, and load."""
     witness, stop = Witness(), anyio.Event()
-    if stack.name in {"daphne", "granian", "hypercorn-trio"}:  # they may stop at once, and drop whom we have not reached by then
+    if stack.name in {"daphne", "granian", "hypercorn-trio"}:  # they may drop whom we have not reached at once
         witness.goodbyes.add(b"")
     async with running(stack) as (process, port):
         client = Client(port)
