@@ -226,6 +226,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def soak(session: nox.Session) -> None:
+    """Keep a server of each integration at full load with faults (``-- aiohttp --minutes 30``; ``-- --help``)."""
+    install(session, "bench")
+    session.run("python", "-m", "tests.hostile.soak", *session.posargs)
+
+
+@nox.session(default=False)
 def demo(session: nox.Session) -> None:
     """Run the demo on http://127.0.0.1:8000/ until Ctrl-C (``-- asgi``: another integration; ``--port 8001``)."""
     options = list(session.posargs)

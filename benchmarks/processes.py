@@ -26,6 +26,7 @@ class Server:
         self.stack = stack
         self.kind = kind
         self.port = port
+        self.pid = pid
         self._process = psutil.Process(pid)
 
     @property
@@ -58,7 +59,9 @@ def pin(core: int) -> None:
 
 
 @contextlib.contextmanager
-def running(stack: Stack, *kinds: str, app: str = "echo", ping: float = 300) -> Iterator[list[Server]]:
+def running(
+    stack: Stack, *kinds: str, app: str = "echo", ping: float = 300, timeout: float = 60
+) -> Iterator[list[Server]]:
     """Start a server for each kind; all wait while one is measured."""
     with contextlib.ExitStack() as stop:
         servers = []
@@ -69,6 +72,7 @@ def running(stack: Stack, *kinds: str, app: str = "echo", ping: float = 300) -> 
                 "BENCH_APP": app,
                 "BENCH_PORT": str(port),
                 "BENCH_PING": str(ping),
+                "BENCH_TIMEOUT": str(timeout),
             }
             command = [part.format(port=port) for part in stack.command]
             pin(0)

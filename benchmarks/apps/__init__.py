@@ -1,26 +1,30 @@
 """The programs that are compared. Each module serves one framework: ``raw`` is the framework's plainest program, the
 others are eio's and python-engineio's server under the same framework.
 
-What a program does is told by the environment: ``BENCH_KIND`` (raw, eio, eio-async, engineio), ``BENCH_APP`` (echo or
-broadcast), ``BENCH_PORT``, ``BENCH_PING`` (seconds between pings).
+What a program does is told by the environment: ``BENCH_KIND`` (raw, eio, eio-async, engineio), ``BENCH_APP`` (echo,
+broadcast, or hostile: an echo that also tells what the server holds, and takes its time to accept who asks for that),
+``BENCH_PORT``, ``BENCH_PING`` and ``BENCH_TIMEOUT`` (seconds between pings, and for their answers).
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 from importlib import import_module
 from typing import Any
 
 KIND = os.environ.get("BENCH_KIND", "raw")
-BROADCASTS = os.environ.get("BENCH_APP") == "broadcast"
+APP = os.environ.get("BENCH_APP", "echo")
+BROADCASTS = APP == "broadcast"
 PORT = int(os.environ.get("BENCH_PORT", "0"))
 PING = float(os.environ.get("BENCH_PING", "300"))
 """Longer than any measurement, but for that of the heartbeat."""
+TIMEOUT = float(os.environ.get("BENCH_TIMEOUT", "60"))
 
 
 def engine(integration: str) -> Any:
     """The Engine.IO server of this kind, with its handlers: an echo, or whatever comes goes to everybody."""
-    options: dict[str, Any] = {"ping_interval": PING, "ping_timeout": 60, "async_handlers": KIND == "eio-async"}
+    options: dict[str, Any] = {"ping_interval": PING, "ping_timeout": TIMEOUT, "async_handlers": KIND == "eio-async"}
     if KIND == "engineio":
         server = import_module("engineio").AsyncServer(async_mode=integration, cors_allowed_origins="*", **options)
     else:
@@ -36,7 +40,19 @@ def engine(integration: str) -> Any:
         for other in list(server.sockets):
             await server.send(other, data)
 
-    if BROADCASTS:
+    async def echo_or_tell(sid: str, data: Any) -> None:
+        if data == "?":
+            data = {"sessions": len(server.sockets), "tasks": len(asyncio.all_tasks())}
+        await server.send(sid, data)
+
+    async def connect(sid: str, environ: dict[str, Any]) -> None:
+        if "slow" in environ["QUERY_STRING"]:
+            await server.sleep(1)
+
+    if APP == "hostile":
+        server.on("connect", connect)
+        server.on("message", echo_or_tell)
+    elif BROADCASTS:
         server.on("message", broadcast_one_by_one if KIND == "engineio" else broadcast)
     else:
         server.on("message", echo)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from importlib import import_module
 from typing import Any
 
@@ -49,18 +50,26 @@ class Raw(WebSocketHandler):
         return True
 
 
-def handler() -> type[RequestHandler]:
+def handler(eio: Any) -> type[RequestHandler]:
     """The handler of this kind."""
     if KIND == "raw":
         return Raw
     module = import_module("engineio" if KIND == "engineio" else "eio_tornado")
-    return module.get_tornado_handler(engine("tornado"))  # type: ignore[no-any-return]
+    return module.get_tornado_handler(eio)  # type: ignore[no-any-return]
 
 
 async def main() -> None:
-    """Serve."""
-    Application([("/engine.io/", handler())], log_function=lambda _: None).listen(PORT, "127.0.0.1")
-    await asyncio.Event().wait()
+    """Serve, until a signal comes; then say goodbye, for Tornado itself tells nobody."""
+    eio = None if KIND == "raw" else engine("tornado")
+    server = Application([("/engine.io/", handler(eio))], log_function=lambda _: None).listen(PORT, "127.0.0.1")
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()
+    server.stop()
+    if eio is not None:
+        await eio.shutdown()
+    await server.close_all_connections()
 
 
 if __name__ == "__main__":

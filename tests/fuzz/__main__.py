@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import re
+import shutil
 import subprocess
 import sys
 from importlib import import_module
@@ -56,8 +57,9 @@ def fuzz(target: str, minutes: float, *, keep: bool) -> int:
         print(log[log.find(" === Uncaught") :][:5000])
     elif keep:
         smallest = home / "smallest"
-        smallest.mkdir(exist_ok=True)
-        libfuzzer(target, home / "merge", "-merge=1", str(smallest), str(kept), str(found))
+        shutil.rmtree(smallest, ignore_errors=True)
+        smallest.mkdir()
+        done = libfuzzer(target, home / "merge", "-merge=1", str(smallest), str(kept), str(found))
         save(target, [path.read_bytes() for path in smallest.iterdir()])
     return done
 
@@ -74,7 +76,8 @@ def run(target: str, options: list[str]) -> None:
     atheris: Any = import_module("atheris")
     with atheris.instrument_imports(include=["eio_core"]):
         targets = import_module("tests.fuzz.targets").TARGETS
-    atheris.Setup([target, *options], targets[target])
+    # Merging, it starts itself again by this name.
+    atheris.Setup([f"{sys.executable} -m tests.fuzz --run {target}", *options], targets[target])
     atheris.Fuzz()
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 __all__ = ["load", "save"]
 
+MOST = 150
+"""Inputs that are kept for a target: a fuzzer finds the others again."""
 HERE = Path(__file__).parent / "corpus"
 
 
@@ -18,6 +20,6 @@ def load(target: str) -> list[bytes]:
 
 
 def save(target: str, inputs: Iterable[bytes]) -> None:
-    """Keep these, and no others."""
-    lines = [f"{data!r}\n" for data in sorted(set(inputs), key=lambda data: (len(data), data))]
+    """Keep the shortest of these, and no others."""
+    lines = [f"{data!r}\n" for data in sorted(set(inputs), key=lambda data: (len(data), data))[:MOST]]
     (HERE / f"{target}.txt").write_text("".join(lines), "ascii")

@@ -34,6 +34,9 @@ __all__ = [
     "thaw",
 ]
 
+MANY = ("aiohttp", "asgi-uvicorn", "sanic", "tornado")
+"""The servers that are asked for everything by the thousand: one for each integration, for that takes its time."""
+
 
 @asynccontextmanager
 async def besieged(server: Server, **options: Any) -> AsyncIterator[Site]:

@@ -53,6 +53,7 @@ async def run(app: Any, pem: Path | None = None, *, root_path: str = "") -> Asyn
             url_path_prefix=root_path or None,
             ssl_cert=pem,
             ssl_key=pem,
+            backpressure=1024,  # connections at once; as its command line has it, not an eighth of that
         )
     task = asyncio.create_task(server.serve())
     await startup(started, task)

@@ -61,7 +61,6 @@ def hypercorn_config(pem: Path | None, root_path: str) -> tuple[Any, int]:
     config.bind = [f"fd://{listener.detach()}"]
     config.errorlog = logging.getLogger("hypercorn.error")
     config.graceful_timeout = 1.0
-    config.keep_alive_timeout = 1.0  # which is also how long it keeps a connection whose body nobody reads
     if pem:
         config.certfile = config.keyfile = str(pem)
     return config, port

@@ -1,0 +1,178 @@
+"""SIGTERM and SIGINT at a real process with a hundred clients, under load, while handshakes are under way (H28)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from itertools import count
+
+import anyio
+import pytest
+from wsproto.utilities import LocalProtocolError
+
+from benchmarks.stacks import STACKS, Stack
+from tests.examples.test_examples import free_port, until_it_listens
+from tests.integrations.clients import (
+    UPGRADE,
+    Client,
+    ClosedError,
+    Connection,
+    DisconnectedError,
+    WebSocket,
+    settle,
+    url,
+)
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+
+ASGI = "benchmarks.apps.asgi:app"
+PYTHON = (sys.executable, "-W", "default", "-m")
+FURTHER = (
+    Stack("hypercorn", (*PYTHON, "hypercorn", "--workers", "0", "--bind", "127.0.0.1:{port}", ASGI)),
+    Stack("hypercorn-trio", (*PYTHON, "hypercorn", "--workers", "0", "-k", "trio", "--bind", "127.0.0.1:{port}", ASGI)),
+    Stack("daphne", (*PYTHON, "daphne", "-b", "127.0.0.1", "-p", "{port}", "-v", "0", ASGI)),
+)
+PROGRAMS = [
+    *(stack for stack in STACKS.values() if stack.name not in {"node", "hypercorn"}),
+    *FURTHER,
+]
+
+TOLD = 0.5
+"""Seconds from the signal until every client has been told: what a quiet machine is held to, this one to four times."""
+ENDED = 2.0
+LATER = {"hypercorn": 3.5, "hypercorn-trio": 3.5}
+"""What hypercorn waits for connections to end, and half a second."""
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@asynccontextmanager
+async def running(stack: Stack) -> AsyncIterator[tuple[anyio.abc.Process, int]]:
+    """Start a program; it is there until the end of the block, at the latest."""
+    port = free_port()
+    settings = {"KIND": "eio", "APP": "hostile", "PORT": str(port), "PING": "5", "TIMEOUT": "5"}
+    environ = os.environ | {f"BENCH_{name}": value for name, value in settings.items()}
+    command = [part.format(port=port) for part in stack.command]
+    async with await anyio.open_process(command, env=environ, stdout=subprocess.DEVNULL) as process:
+        try:
+            await until_it_listens(port, process)
+            yield process, port
+        finally:
+            if process.returncode is None:
+                process.kill()
+
+
+class Witness:
+    """When each client was told, in seconds after the signal."""
+
+    def __init__(self) -> None:
+        self.signalled = 0.0
+        self.signal = anyio.Event()
+        self.told: dict[str, list[float]] = {"GET": [], "WebSocket": [], "probe": []}
+        self.wrong: list[object] = []
+        self.goodbyes = {b"1"}
+
+    def note(self, kind: str) -> None:
+        self.told[kind].append(time.perf_counter() - self.signalled)
+
+    async def get(self, poll: Connection) -> None:
+        """A parked GET gets the close packet."""
+        await self.signal.wait()  # however long it takes until all clients are there
+        try:
+            body = (await poll.receive()).body
+        except DisconnectedError:
+            body = b""
+        self.note("GET")
+        if body not in self.goodbyes:
+            self.wrong.append(body)
+
+    async def websocket(self, websocket: WebSocket, kind: str, flooded: bool = False) -> None:
+        """A WebSocket gets a close frame."""
+        if not flooded:
+            await self.signal.wait()
+        try:
+            while True:
+                await websocket.receive()
+        except ClosedError as closed:
+            self.note(kind)
+            if closed.code not in {1001, 1000, 1012} and b"" not in self.goodbyes:
+                self.wrong.append(closed)
+
+
+async def flood(websocket: WebSocket, stop: anyio.Event) -> None:
+    """Keep the server busy."""
+    with suppress(OSError, LocalProtocolError):  # it was closed meanwhile
+        for number in count():
+            if stop.is_set():
+                return
+            await websocket.send(f"4{number}" + "x" * 500)
+            await anyio.sleep(0.002)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+@pytest.mark.parametrize("stack", PROGRAMS, ids=lambda stack: stack.name)
+async def test_a_signal_with_a_hundred_clients(
+    stack: Stack, number: signal.Signals, record_property: Callable[[str, object], None]
+) -> None:
+    """H28, SD-1: parked GETs, WebSockets, half-open upgrades, half a body, handshakes under way, and load."""
+    witness, stop = Witness(), anyio.Event()
+    if stack.name in {"daphne", "granian", "hypercorn-trio"}:  # they may drop whom we have not reached at once
+        witness.goodbyes.add(b"")
+    async with running(stack) as (process, port):
+        client = Client(port)
+        async with anyio.create_task_group() as group:
+            for _ in range(30):
+                session = await client.handshake()
+                group.start_soon(witness.get, await session.park())
+            for index in range(40):
+                websocket = await client.websocket()
+                group.start_soon(witness.websocket, websocket, "WebSocket", index < 10)
+                if index < 10:
+                    group.start_soon(flood, websocket, stop)
+            for index in range(20):
+                session = await client.handshake()
+                websocket = await (session.probe() if index % 2 else session.websocket())
+                group.start_soon(witness.websocket, websocket, "probe")
+            for index in range(10):
+                session = await client.handshake()
+                await client.connect().send("POST", session.url, [("Content-Length", "100")], b"4half", end=False)
+                target = url("websocket" if index % 2 else "polling", slow="1")
+                await client.connect().send("GET", target, UPGRADE if index % 2 else ())
+            await settle()
+            witness.signalled = time.perf_counter()
+            process.send_signal(number)
+            witness.signal.set()
+            group.start_soon(stop_later, stop)
+        assert process.stderr is not None
+        for connection in client.connections:  # else Sanic waits for those that are idle
+            connection.close()
+        with anyio.fail_after(20):
+            errors = b"".join([chunk async for chunk in process.stderr]).decode()
+            await process.wait()
+        ended = time.perf_counter() - witness.signalled
+        client.close()
+    last = max(max(times) for times in witness.told.values())
+    report = f"{stack.name}, {number.name}: all told after {last:.2f} s, ended after {ended:.2f} s"
+    record_property("shutdown", report)
+    print(report)
+    assert [len(times) for times in witness.told.values()] == [30, 40, 20]
+    assert not witness.wrong
+    assert last < 4 * TOLD
+    assert ended < 4 * LATER.get(stack.name, ENDED)
+    assert "Task was destroyed" not in errors or stack.name == "sanic"  # its own, of connections, at the very end
+    assert "Traceback" not in errors or ("hypercorn" in errors and "CancelledError" in errors)  # on Python 3.11
+    assert process.returncode in {0, -number}
+
+
+async def stop_later(stop: anyio.Event) -> None:
+    """The flood goes on for a moment behind the signal."""
+    await anyio.sleep(0.3)
+    stop.set()
