@@ -76,8 +76,8 @@ def _warn_of_servers() -> None:
     count = len(_early_servers())
     if count:
         warnings.warn(
-            f"eio_socketio.install() comes too late for {count} socketio.AsyncServer that was made before, and stands on "
-            "python-engineio: call install() first, before the import of what makes the server",
+            f"eio_socketio.install() comes too late for {count} socketio.AsyncServer that was made before and stands "
+            "on python-engineio: call install() first, before the import of what makes the server",
             RuntimeWarning,
             stacklevel=3,
         )
