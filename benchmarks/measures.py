@@ -20,6 +20,9 @@ __all__ = ["Plan", "Row", "broadcast", "echo", "growth", "handshakes", "heartbea
 
 WARM = 0.3
 
+KINDS = ("raw", "eio", "eio-async", "engineio", "eio-socketio", "socketio")
+"""The programs that are compared."""
+
 Figures = dict[str, tuple[float, str, float]]
 """By the name of the measure: the figure, its unit, and how busy the load was."""
 
@@ -58,7 +61,7 @@ class Plan:
     idle: int = 5_000
     """Sessions that do nothing."""
     recipients: int = 1_000
-    kinds: frozenset[str] = field(default_factory=lambda: frozenset({"raw", "eio", "eio-async", "engineio"}))
+    kinds: frozenset[str] = field(default_factory=lambda: frozenset(KINDS))
 
     def of(self, stack: Stack, *kinds: str) -> list[str]:
         """Those of the kinds that the stack has and the plan wants."""
@@ -107,7 +110,7 @@ def echo(stack: Stack, plan: Plan) -> Rounds:
             "echo-cpu": (window.cpu / count * 1e6, "µs", window.busy),
         }
 
-    with running(stack, *plan.of(stack)) as servers:
+    with running(stack, *plan.of(stack, "raw", "eio", "eio-async", "engineio")) as servers:
         return Rounds(stack, plan).run(servers, measure)
 
 

@@ -14,7 +14,7 @@ import socketio  # type: ignore[import-untyped]
 import socketio.tornado  # type: ignore[import-untyped]
 
 from .engine import EngineServer
-from .manager import emit_at_once
+from .manager import append, turn
 from .tornado import handler_maker
 
 __all__ = ["install", "uninstall"]
@@ -65,7 +65,9 @@ async def _emit_at_once(
     to: Any = None,
     **kwargs: Any,
 ) -> None:
-    if not await emit_at_once(self, event, data, namespace, to or room, skip_sid, callback):
+    if append(self, event, data, namespace, to or room, skip_sid, callback):
+        await turn(self)
+    else:
         await _emit(self, event, data, namespace, room=to or room, skip_sid=skip_sid, callback=callback, **kwargs)
 
 
