@@ -102,10 +102,10 @@ def results(rows: Iterable[Row]) -> list[Result]:
         goal(
             "S1",
             stack,
-            "enqueue a recipient of a room / python-socketio's own",
+            "enqueue for a room / python-engineio",
             ratio("room-enqueue", "eio-socketio", "socketio"),
             0.1,
             most=True,
         )
-        goal("S2", stack, "events per CPU second / on python-engineio", ratio("event-cpu", "socketio", "eio-socketio"), 2.0)
+        goal("S2", stack, "CPU of an event: python-engineio / eio", ratio("event-cpu", "socketio", "eio-socketio"), 2)
     return sorted(found, key=lambda result: (result.goal[0], int(result.goal[1:])))

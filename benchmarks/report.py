@@ -16,8 +16,8 @@ from .measures import KINDS, Row
 __all__ = ["charts", "save", "show"]
 
 PACKAGES = (
-    "aiohttp", "granian", "hypercorn", "python-engineio", "python-socketio", "sanic", "tornado", "uvicorn", "uvloop", "websockets",
-    "wsproto",
+    "aiohttp", "granian", "hypercorn", "python-engineio", "python-socketio", "sanic", "tornado", "uvicorn", "uvloop",
+    "websockets", "wsproto",
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import eio_socketio
@@ -53,9 +54,8 @@ async def test_a_room_costs_no_task(crowd: Crowd) -> None:
     emit = crowd.sio.emit("told", {"some": b"bytes", "more": [b"bytes"]}, room="room")
     loop.set_task_factory(factory)
     try:
-        with pytest.raises((StopIteration, AssertionError)):
-            emit.send(None)
-            raise AssertionError("it suspended, but for the turn of the event loop")
+        with suppress(StopIteration):
+            emit.send(None)  # to its first suspension
     finally:
         loop.set_task_factory(None)
         emit.close()
@@ -69,7 +69,7 @@ async def test_a_room_costs_no_task(crowd: Crowd) -> None:
 async def test_an_acknowledgement_has_an_id_of_its_own(crowd: Crowd) -> None:
     """It is python-socketio's own emit."""
     await crowd.sio.emit("asked", "what", room="room", callback=lambda *_: None)
-    assert all(len(box) == 1 and box[0].startswith('42') and 'asked' in box[0] for box in crowd.outboxes())
+    assert all(len(box) == 1 and box[0].startswith("42") and "asked" in box[0] for box in crowd.outboxes())
 
 
 async def test_who_is_skipped_gets_nothing(crowd: Crowd) -> None:

@@ -37,7 +37,7 @@ class AsyncManager(socketio.AsyncManager):  # type: ignore[misc]
         self,
         event: str,
         data: Any,
-        namespace: str,
+        namespace: str = "/",
         room: Any = None,
         skip_sid: Any = None,
         callback: Any = None,
@@ -51,9 +51,7 @@ class AsyncManager(socketio.AsyncManager):  # type: ignore[misc]
             await super().emit(event, data, namespace, room=to or room, skip_sid=skip_sid, callback=callback, **kwargs)
 
 
-def append(
-    manager: Any, event: str, data: Any, namespace: str, room: Any, skip_sid: Any, callback: Any
-) -> bool:
+def append(manager: Any, event: str, data: Any, namespace: str, room: Any, skip_sid: Any, callback: Any) -> bool:
     """Append an event to the outbox of each recipient, without a task for any of them.
 
     :returns: False where that cannot be: each recipient is to get an id of its own for its acknowledgement, or the
