@@ -190,6 +190,10 @@ def wheels(session: nox.Session, integration: str) -> None:
     session.run("python", "-I", "-W", "error", "-c", f"import eio_{integration}")
     find = f"import eio_server; assert eio_server.AsyncServer().async_mode == {integration!r}"
     session.run("python", "-I", "-W", "error", "-c", find)
+    (wheel,) = DIST.glob("eio_socketio-*.whl")
+    session.install(f"{wheel}[{integration}]")
+    find = f"import eio_socketio; assert eio_socketio.AsyncServer().async_mode == {integration!r}"
+    session.run("python", "-I", "-W", "error", "-c", find)
     session.install(*group("test"))
     session.run(*PYTEST, *chosen, *options, env={"EIO_SUITE": integration})
 
