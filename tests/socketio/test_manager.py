@@ -9,30 +9,36 @@ from typing import Any
 import eio_socketio
 import pytest
 import socketio  # type: ignore[import-untyped]
+from eio_core import Request
 from socketio.async_pubsub_manager import AsyncPubSubManager  # type: ignore[import-untyped]
 
-from benchmarks.in_process import opened
+from tests.server.fakes import FakeExchange, FakeWebSocket
 
 RECIPIENTS = 50
 
 
 class Crowd:
-    """A server with clients in a room, whose engine notes what it is given."""
+    """A server with clients in a room, whose WebSockets take what they are given."""
 
     def __init__(self, sio: Any) -> None:
         self.sio = sio
-        self.sent: dict[str, list[Any]] = {}
+        self.websockets = [FakeWebSocket() for _ in range(RECIPIENTS)]
 
     async def gather(self) -> Crowd:
-        for eio_sid in await opened(self.sio.eio, RECIPIENTS):
+        for websocket in self.websockets:
+            request = Request("GET", "EIO=4&transport=websocket", websocket=True)
+            offer = await self.sio.eio.runner.serve(FakeExchange(request))
+            offer.opened(websocket)
+        for eio_sid in [*self.sio.eio.sockets]:
             sid = await self.sio.manager.pre_connect(eio_sid, "/")
             await self.sio.manager.connect(sid, "/")
             await self.sio.enter_room(sid, "room")
         return self
 
-    def outboxes(self) -> list[list[Any]]:
-        """What waits for each of the clients: WebSockets that are being written take no more."""
-        return [list(socket.core.outbox or []) for socket in self.sio.eio.sockets.values()]
+    @property
+    def received(self) -> list[list[Any]]:
+        """What each of the clients got after the open packet."""
+        return [websocket.frames[1:] for websocket in self.websockets]
 
 
 @pytest.fixture
@@ -60,7 +66,7 @@ async def test_a_room_costs_no_task(crowd: Crowd) -> None:
         loop.set_task_factory(None)
         emit.close()
     assert tasks == []
-    boxes = crowd.outboxes()
+    boxes = crowd.received
     assert boxes == [boxes[0]] * RECIPIENTS
     assert len(boxes[0]) == 3
     assert len({id(box[0]) for box in boxes}) == 1
@@ -69,20 +75,20 @@ async def test_a_room_costs_no_task(crowd: Crowd) -> None:
 async def test_an_acknowledgement_has_an_id_of_its_own(crowd: Crowd) -> None:
     """It is python-socketio's own emit."""
     await crowd.sio.emit("asked", "what", room="room", callback=lambda *_: None)
-    assert all(len(box) == 1 and box[0].startswith("42") and "asked" in box[0] for box in crowd.outboxes())
+    assert all(len(box) == 1 and box[0].startswith("42") and "asked" in box[0] for box in crowd.received)
 
 
 async def test_who_is_skipped_gets_nothing(crowd: Crowd) -> None:
     members = [sid for sid, _ in crowd.sio.manager.get_participants("/", "room")]
     await crowd.sio.emit("told", room="room", skip_sid=members[:3])
     await crowd.sio.emit("told", room="room", skip_sid=members[0])
-    assert [len(box) for box in crowd.outboxes()] == [0, 1, 1, *[2] * (RECIPIENTS - 3)]
+    assert [len(box) for box in crowd.received] == [0, 1, 1, *[2] * (RECIPIENTS - 3)]
 
 
 async def test_nobody_is_there(crowd: Crowd) -> None:
     await crowd.sio.emit("told", 1, room="empty")
     await crowd.sio.emit("told", 1, namespace="/unknown")
-    assert crowd.outboxes() == [[]] * RECIPIENTS
+    assert crowd.received == [[]] * RECIPIENTS
 
 
 async def test_a_serializer_may_make_anything_of_a_packet() -> None:
@@ -94,7 +100,7 @@ async def test_a_serializer_may_make_anything_of_a_packet() -> None:
 
     crowd = await Crowd(eio_socketio.AsyncServer(async_mode="aiohttp", serializer=Bare)).gather()
     await crowd.sio.emit("told", room="room")
-    assert crowd.outboxes() == [["42\x1e['told']"]] * RECIPIENTS
+    assert crowd.received == [["42\x1e['told']"]] * RECIPIENTS
     await crowd.sio.eio.shutdown(timeout=0)
 
 
