@@ -11,7 +11,7 @@ from typing import Any
 
 from .clients import Event, Window, connected, frame
 from .in_process import opened
-from .measures import WARM, Figures, Plan, Rounds, Row
+from .measures import WARM, Figures, Plan, Rounds, Row, echoing
 from .processes import Server, running
 from .stacks import Stack
 
@@ -38,16 +38,7 @@ def event(stack: Stack, plan: Plan) -> Rounds:
 
     async def measure(server: Server) -> Figures:
         async with joined(server, plan.connections, replies=True) as clients:
-            for client in clients:
-                client.start(plan.in_flight)
-            await asyncio.sleep(WARM)
-            before, window = sum(client.echoes for client in clients), Window(server)
-            await window.measure(plan.seconds)
-            count = sum(client.echoes for client in clients) - before
-        return {
-            "event": (count / window.seconds, "1/s", window.busy),
-            "event-cpu": (window.cpu / count * 1e6, "µs", window.busy),
-        }
+            return await echoing("event", server, clients, plan)
 
     with running(stack, *plan.of(stack, *KINDS)) as servers:
         return Rounds(stack, plan).run(servers, measure)
