@@ -76,7 +76,7 @@ def tests(session: nox.Session) -> None:
     The integrations on all servers with the oldest Python, on one for each with the others.
     """
     install(session, "test")
-    elsewhere = ("interop", "browser", "proxy", "frozen")
+    elsewhere = ("interop", "socketio", "browser", "proxy", "frozen")
     older = [python for python in PYTHONS[: PYTHONS.index(str(session.python))] if shutil.which(f"python{python}")]
     env = {"EIO_SERVERS": "few"} if older else {}
     session.run(*PYTEST, *(f"--ignore=tests/{name}" for name in elsewhere), *session.posargs, env=env)
@@ -131,6 +131,20 @@ def interop(session: nox.Session) -> None:
     install(session, "interop")
     install_client(session)
     session.run(*PYTEST, "tests/interop", *session.posargs)
+
+
+@nox.session
+@nox.parametrize("version", ["newest", "oldest"], ids=["newest", "oldest"])
+def socketio(session: nox.Session, version: str) -> None:
+    """Run the tests of eio-socketio, with the newest and the oldest python-socketio that it claims."""
+    if shutil.which("redis-server") is None:
+        install_from_debian(session, "redis-server", "put it on PATH")
+    install(session, "socketio")
+    if version == "oldest":
+        _, (needed,) = requirements("eio-socketio")
+        session.install(needed.partition(",")[0].replace(">=", "=="))
+    install_client(session, "tests/socketio")
+    session.run(*PYTEST, "tests/socketio", *session.posargs)
 
 
 @nox.session
@@ -189,6 +203,10 @@ def wheels(session: nox.Session, integration: str) -> None:
         session.error(f"the wheels of {', '.join(ours)} bring more than {', '.join(framework)}: {', '.join(new)}")
     session.run("python", "-I", "-W", "error", "-c", f"import eio_{integration}")
     find = f"import eio_server; assert eio_server.AsyncServer().async_mode == {integration!r}"
+    session.run("python", "-I", "-W", "error", "-c", find)
+    (wheel,) = DIST.glob("eio_socketio-*.whl")
+    session.install(f"{wheel}[{integration}]")
+    find = f"import eio_socketio; assert eio_socketio.AsyncServer().async_mode == {integration!r}"
     session.run("python", "-I", "-W", "error", "-c", find)
     session.install(*group("test"))
     session.run(*PYTEST, *chosen, *options, env={"EIO_SUITE": integration})
@@ -288,11 +306,11 @@ def installed(session: nox.Session) -> set[str]:
     return set(str(session.run("python", "-I", "-c", code, silent=True)).split())
 
 
-def install_client(session: nox.Session) -> None:
-    """Install the official client, and a Node.js where the machine has none."""
+def install_client(session: nox.Session, folder: str = "tests/interop") -> None:
+    """Install the official client that a folder's package.json names, and a Node.js where the machine has none."""
     if not node_is_here():
         session.install(*group("node"))
-    with session.chdir("tests/interop"):
+    with session.chdir(folder):
         session.run("npm", "ci", external=True)
 
 

@@ -7,12 +7,15 @@ import json
 import sys
 from pathlib import Path
 
-from . import in_process, measures, report
-from .measures import Plan, Row
+from . import in_process, measures, report, socketio
+from .measures import KINDS, Plan, Row
 from .processes import pin
 from .stacks import STACKS
 
 MEASURES = ("echo", "latency", "polling", "handshakes", "broadcast", "heartbeat", "memory", "growth")
+SOCKETIO = ("event", "room", "event_open", "event_memory")
+"""Measures of python-socketio on either engine, where its users are."""
+SOCKETIO_ON = ("aiohttp", "uvicorn-sansio")
 QUICK = ("echo", "latency", "polling", "handshakes", "broadcast")
 GROWTH = "aiohttp"
 """Growth is a matter of the core and the runner: one framework shows it."""
@@ -23,8 +26,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description="What eio costs over the bare framework.")
     parser.add_argument("stacks", nargs="*", help=f"of {', '.join(STACKS)}; all that are installed")
     parser.add_argument("--quick", action="store_true", help="one stack, little of everything, in under a minute")
-    parser.add_argument("--only", nargs="+", choices=(*MEASURES, "core"), help="these measures alone")
-    parser.add_argument("--kinds", nargs="+", choices=report.KINDS, help="these programs alone")
+    parser.add_argument("--only", nargs="+", choices=(*MEASURES, *SOCKETIO, "core"), help="these measures alone")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, help="these programs alone")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float, help="of each measurement")
     parser.add_argument("--json", type=Path, help="where to write every figure")
@@ -39,7 +42,7 @@ def main() -> None:
     plan.seconds = options.seconds or plan.seconds
     plan.kinds = frozenset(options.kinds or plan.kinds)
     names = options.stacks or (["aiohttp"] if options.quick else list(STACKS))
-    wanted = options.only or ((*QUICK, "core") if options.quick else (*MEASURES, "core"))
+    wanted = options.only or ((*QUICK, "core") if options.quick else (*MEASURES, *SOCKETIO, "core"))
 
     pin(-1)
     rows: list[Row] = []
@@ -54,8 +57,12 @@ def main() -> None:
                 continue
             print(f"{name}: {measure} ...", file=sys.stderr, flush=True)
             rows += getattr(measures, measure)(stack, plan)
+        for measure in SOCKETIO:
+            if measure in wanted and name in SOCKETIO_ON:
+                print(f"{name}: {measure} ...", file=sys.stderr, flush=True)
+                rows += getattr(socketio, measure)(stack, plan)
     if "core" in wanted:
-        rows += in_process.rows()
+        rows += [*in_process.rows(), *socketio.rows()]
     report.show(rows)
     if options.json:
         report.save(rows, options.json)

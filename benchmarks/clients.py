@@ -21,6 +21,7 @@ __all__ = [
     "MESSAGE",
     "Cycle",
     "Echo",
+    "Event",
     "Idle",
     "WebSocket",
     "Window",
@@ -35,6 +36,9 @@ MESSAGE = b"4" + b"x" * 31
 """The text of 32 characters that is echoed: to Engine.IO a packet, to the raw program just text."""
 ECHOED = 2 + len(MESSAGE)
 """Bytes of its frame from a server."""
+
+CONNECTED = 2 + len('40{"sid":""}') + 20
+"""Bytes of the frame by which a namespace of Socket.IO accepts a client."""
 
 PATIENCE = 60.0
 
@@ -100,11 +104,13 @@ def _length(data: bytes) -> int:
 class Echo(WebSocket):
     """Keeps so many messages in flight."""
 
+    message = MESSAGE
+
     def __init__(self, *, opens: bool) -> None:
         super().__init__(opens=opens)
         self.echoes = 0
         self._rest = 0
-        self._one = frame(MESSAGE)
+        self._one = frame(self.message)
 
     def start(self, in_flight: int) -> None:
         """Send the first ones."""
@@ -112,10 +118,43 @@ class Echo(WebSocket):
 
     def frames_received(self, data: bytes) -> None:
         """Each echo is answered by another message."""
-        count, self._rest = divmod(self._rest + len(data), ECHOED)
+        count, self._rest = divmod(self._rest + len(data), 2 + len(self.message))
         self.echoes += count
         if count:
             self.transport.write(self._one * count)
+
+
+class Event(Echo):
+    """An echo of Socket.IO: an event that comes back as it was sent, once the client is connected to the namespace.
+
+    :param replies: whether each echo is answered by another event.
+    """
+
+    message = b'42["echo","' + b"x" * 32 + b'"]'
+
+    def __init__(self, *, replies: bool = True) -> None:
+        super().__init__(opens=True)
+        self.connected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._missing = CONNECTED
+        self._replies = replies
+
+    def connect(self) -> None:
+        """Ask for the namespace."""
+        self.transport.write(frame(b"40"))
+
+    def frames_received(self, data: bytes) -> None:
+        """The answer to that, then events."""
+        if self._missing:
+            here = min(self._missing, len(data))
+            self._missing -= here
+            data = data[here:]
+            if not self._missing:
+                self.connected.set_result(None)
+        if self._replies:
+            super().frames_received(data)
+        else:
+            count, self._rest = divmod(self._rest + len(data), 2 + len(self.message))
+            self.echoes += count
 
 
 class Idle(WebSocket):

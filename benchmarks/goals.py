@@ -99,4 +99,13 @@ def results(rows: Iterable[Row]) -> list[Result]:
         goal("P11", stack, "calls for a message in", lambda of=of: of("calls-in", "eio"), 3, most=True)  # type: ignore[misc]
         goal("P11", stack, "calls for a message out", lambda of=of: of("calls-out", "eio"), 3, most=True)  # type: ignore[misc]
         goal("P11", stack, "decode 16 packets, µs", lambda of=of: of("decode-16", "eio"), 6, most=True)  # type: ignore[misc]
-    return sorted(found, key=lambda result: int(result.goal[1:]))
+        goal(
+            "S1",
+            stack,
+            "enqueue for a room / python-engineio",
+            ratio("room-enqueue", "eio-socketio", "socketio"),
+            0.1,
+            most=True,
+        )
+        goal("S2", stack, "CPU of an event: python-engineio / eio", ratio("event-cpu", "socketio", "eio-socketio"), 2)
+    return sorted(found, key=lambda result: (result.goal[0], int(result.goal[1:])))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 import timeit
+from contextlib import AbstractAsyncContextManager, nullcontext
 from types import FrameType
 from typing import Any
 
 from .measures import Row
 
-__all__ = ["rows"]
+__all__ = ["opened", "rows"]
 
 
 def rows() -> list[Row]:
@@ -94,15 +95,33 @@ class _Busy:
 
 
 class _Exchange:
-    """A handshake over WebSocket."""
+    """A handshake over WebSocket, of which nobody asks more."""
 
     def __init__(self) -> None:
         from eio_core import Request  # noqa: PLC0415
 
         self.request = Request("GET", "EIO=4&transport=websocket", websocket=True)
 
+    def environ(self) -> dict[str, Any]:
+        """For a connect handler."""
+        return {}
+
+    def watch(self, _: Any) -> AbstractAsyncContextManager[None]:
+        """It does not leave."""
+        return nullcontext()
+
     def websocket_problem(self) -> None:
         """It is fine."""
+
+
+async def opened(server: Any, count: int) -> list[str]:
+    """The ids of so many sessions, whose WebSockets are writing."""
+    for _ in range(count):
+        offer = await server.runner.serve(_Exchange())
+        assert offer is not None
+        offer.opened(_Busy())
+    await asyncio.sleep(0.05)
+    return list(server.sockets)
 
 
 async def _enqueue(recipients: int = 1_000) -> list[float]:
@@ -110,12 +129,7 @@ async def _enqueue(recipients: int = 1_000) -> list[float]:
     from eio_server import AsyncServer  # noqa: PLC0415
 
     server = AsyncServer(max_buffered_bytes=None)
-    for _ in range(recipients):
-        offer = await server.runner.serve(_Exchange())  # type: ignore[arg-type]
-        assert offer is not None
-        offer.opened(_Busy())
-    sids = list(server.sockets)
-    await asyncio.sleep(0.05)
+    sids = await opened(server, recipients)
     times = timeit.repeat(lambda: server.broadcast(sids, "x" * 32), number=20, repeat=7)
     await server.shutdown(timeout=0)
     return [seconds / 20 / recipients * 1e6 for seconds in times]

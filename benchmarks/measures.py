@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import statistics
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from . import clients
@@ -19,6 +19,9 @@ from .stacks import Stack
 __all__ = ["Plan", "Row", "broadcast", "echo", "growth", "handshakes", "heartbeat", "latency", "memory", "polling"]
 
 WARM = 0.3
+
+KINDS = ("raw", "eio", "eio-async", "engineio", "eio-socketio", "socketio")
+"""The programs that are compared."""
 
 Figures = dict[str, tuple[float, str, float]]
 """By the name of the measure: the figure, its unit, and how busy the load was."""
@@ -58,7 +61,7 @@ class Plan:
     idle: int = 5_000
     """Sessions that do nothing."""
     recipients: int = 1_000
-    kinds: frozenset[str] = field(default_factory=lambda: frozenset({"raw", "eio", "eio-async", "engineio"}))
+    kinds: frozenset[str] = field(default_factory=lambda: frozenset(KINDS))
 
     def of(self, stack: Stack, *kinds: str) -> list[str]:
         """Those of the kinds that the stack has and the plan wants."""
@@ -96,19 +99,24 @@ def echo(stack: Stack, plan: Plan) -> Rounds:
 
     async def measure(server: Server) -> Figures:
         async with connected(server, lambda: Echo(opens=server.opens), plan.connections) as echoes:
-            for client in echoes:
-                client.start(plan.in_flight)
-            await asyncio.sleep(WARM)
-            before, window = sum(client.echoes for client in echoes), Window(server)
-            await window.measure(plan.seconds)
-            count = sum(client.echoes for client in echoes) - before
-        return {
-            "echo": (count / window.seconds, "1/s", window.busy),
-            "echo-cpu": (window.cpu / count * 1e6, "µs", window.busy),
-        }
+            return await echoing("echo", server, echoes, plan)
 
-    with running(stack, *plan.of(stack)) as servers:
+    with running(stack, *plan.of(stack, "raw", "eio", "eio-async", "engineio")) as servers:
         return Rounds(stack, plan).run(servers, measure)
+
+
+async def echoing(name: str, server: Server, clients: Sequence[Echo], plan: Plan) -> Figures:
+    """Have clients keep their messages in flight, and count the echoes."""
+    for client in clients:
+        client.start(plan.in_flight)
+    await asyncio.sleep(WARM)
+    before, window = sum(client.echoes for client in clients), Window(server)
+    await window.measure(plan.seconds)
+    count = sum(client.echoes for client in clients) - before
+    return {
+        name: (count / window.seconds, "1/s", window.busy),
+        f"{name}-cpu": (window.cpu / count * 1e6, "µs", window.busy),
+    }
 
 
 def latency(stack: Stack, plan: Plan) -> Rounds:

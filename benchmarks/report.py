@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from .goals import results
-from .measures import Row
+from .measures import KINDS, Row
 
 __all__ = ["charts", "save", "show"]
 
-KINDS = ("raw", "eio", "eio-async", "engineio")
 PACKAGES = (
-    "aiohttp", "granian", "hypercorn", "python-engineio", "sanic", "tornado", "uvicorn", "uvloop", "websockets",
-    "wsproto",
+    "aiohttp", "granian", "hypercorn", "python-engineio", "python-socketio", "sanic", "tornado", "uvicorn", "uvloop",
+    "websockets", "wsproto",
 )  # fmt: skip
 
 

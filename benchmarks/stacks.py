@@ -24,7 +24,7 @@ class Stack:
     """With ``{port}`` where the port goes, if the program does not take it from its environment."""
     needs: tuple[str, ...] = ()
     """Modules that have to be installed."""
-    kinds: tuple[str, ...] = ("raw", "eio", "eio-async", "engineio")
+    kinds: tuple[str, ...] = ("raw", "eio", "eio-async", "engineio", "eio-socketio", "socketio")
     polling_path: str = "/engine.io/"
     """Where the raw program serves polling."""
 

@@ -1,9 +1,9 @@
 """The programs that are compared. Each module serves one framework: ``raw`` is the framework's plainest program, the
-others are eio's and python-engineio's server under the same framework.
+others are eio's and python-engineio's server under the same framework, or python-socketio's on either of them.
 
-What a program does is told by the environment: ``BENCH_KIND`` (raw, eio, eio-async, engineio), ``BENCH_APP`` (echo,
-broadcast, or hostile: an echo that also tells what the server holds, and takes its time to accept who asks for that),
-``BENCH_PORT``, ``BENCH_PING`` and ``BENCH_TIMEOUT`` (seconds between pings, and for their answers).
+What a program does is told by the environment: ``BENCH_KIND`` (raw, eio, eio-async, engineio, eio-socketio, socketio),
+``BENCH_APP`` (echo, broadcast, or hostile: an echo that also tells what the server holds, and takes its time to accept
+who asks for that), ``BENCH_PORT``, ``BENCH_PING`` and ``BENCH_TIMEOUT`` (seconds between pings, and for their answers).
 """
 
 from __future__ import annotations
@@ -17,13 +17,21 @@ KIND = os.environ.get("BENCH_KIND", "raw")
 APP = os.environ.get("BENCH_APP", "echo")
 BROADCASTS = APP == "broadcast"
 PORT = int(os.environ.get("BENCH_PORT", "0"))
+SOCKETIO = {"eio-socketio": "eio_socketio", "socketio": "socketio"}
+"""The kinds that are Socket.IO, and whose module the server is from."""
 PING = float(os.environ.get("BENCH_PING", "300"))
 """Longer than any measurement, but for that of the heartbeat."""
 TIMEOUT = float(os.environ.get("BENCH_TIMEOUT", "60"))
 
 
+PATH = "engine.io"
+"""Where all of them are, Socket.IO too."""
+
+
 def engine(integration: str) -> Any:
-    """The Engine.IO server of this kind, with its handlers: an echo, or whatever comes goes to everybody."""
+    """The server of this kind, with its handlers: an echo, or whatever comes goes to everybody."""
+    if KIND in SOCKETIO:
+        return socketio(integration)
     options: dict[str, Any] = {"ping_interval": PING, "ping_timeout": TIMEOUT, "async_handlers": KIND == "eio-async"}
     if KIND == "engineio":
         server = import_module("engineio").AsyncServer(async_mode=integration, cors_allowed_origins="*", **options)
@@ -57,3 +65,20 @@ def engine(integration: str) -> Any:
     else:
         server.on("message", echo)
     return server
+
+
+def socketio(integration: str) -> Any:
+    """A Socket.IO server, whose clients are all in one room."""
+    sio = import_module(SOCKETIO[KIND]).AsyncServer(
+        async_mode=integration, cors_allowed_origins="*", ping_interval=PING, ping_timeout=60
+    )
+
+    async def connect(sid: str, environ: Any) -> None:
+        await sio.enter_room(sid, "room")
+
+    async def echo(sid: str, data: Any) -> None:
+        await sio.emit("echo", data, to="room" if BROADCASTS else sid)
+
+    sio.on("connect", connect)
+    sio.on("echo", echo)
+    return sio

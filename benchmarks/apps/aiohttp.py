@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import WSMsgType, web
 
-from . import BROADCASTS, KIND, PORT, engine
+from . import BROADCASTS, KIND, PATH, PORT, engine
 
 waiting: dict[str, str] = {}
 """What was posted and not fetched yet; the same bytes as an Engine.IO payload."""
@@ -45,7 +45,7 @@ def main() -> None:
         app.router.add_get("/engine.io/", raw)
         app.router.add_post("/engine.io/", raw)
     else:
-        engine("aiohttp").attach(app)
+        engine("aiohttp").attach(app, PATH)
     web.run_app(app, host="127.0.0.1", port=PORT, access_log=None, print=None)
 
 

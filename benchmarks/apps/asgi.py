@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any
 from urllib.parse import parse_qs
 
-from . import BROADCASTS, KIND, engine
+from . import BROADCASTS, KIND, PATH, SOCKETIO, engine
 
 waiting: dict[str, bytes] = {}
 everybody: set[Any] = set()
@@ -63,7 +63,8 @@ def make() -> Any:
     """The application of this kind."""
     if KIND == "raw":
         return raw
-    return import_module("engineio" if KIND == "engineio" else "eio_asgi").ASGIApp(engine("asgi"))
+    module = SOCKETIO.get(KIND) or ("engineio" if KIND == "engineio" else "eio_asgi")
+    return import_module(module).ASGIApp(engine("asgi"), None, None, PATH)
 
 
 app = make()

@@ -47,6 +47,15 @@ def test_an_integration_announces_itself(name: str) -> None:
     assert ENTRY_POINTS[name] == {"eio_server.integrations": {mode: f"{module(name)}:integration"}}
 
 
+def test_socketio_needs_the_server_and_python_socketio_and_takes_any_integration() -> None:
+    dependencies = PROJECTS["eio-socketio"]["dependencies"]
+    assert dependencies[:2] == [CORE, SERVER]
+    (other,) = dependencies[2:]
+    assert re.fullmatch(r"python-socketio>=[\d.]+,<6", other)
+    extras = {name.removeprefix("eio-"): [f"{name}=={VERSION}"] for name in INTEGRATIONS}
+    assert PROJECTS["eio-socketio"]["optional-dependencies"] == extras
+
+
 @each_package
 def test_has_the_licence(name: str) -> None:
     assert (ROOT / "packages" / name / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
@@ -62,6 +71,7 @@ def test_the_import_contracts_know_every_package() -> None:
     assert set(linter["root_packages"]) == {module(name) for name in PROJECTS}
     layers = next(contract["layers"] for contract in linter["contracts"] if contract["id"] == "layers")
     assert [set(layer.split(" | ")) for layer in layers] == [
+        {"eio_socketio"},
         {module(name) for name in INTEGRATIONS},
         {"eio_server"},
         {"eio_core"},

@@ -1,6 +1,7 @@
 """The programs in the README work as they are written there."""
 
 import asyncio
+import os
 import re
 import socket
 import subprocess
@@ -40,8 +41,9 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def running(code: str, port: int) -> AsyncIterator[None]:
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=subprocess.DEVNULL)
+async def running(command: list[str], port: int, **environ: str) -> AsyncIterator[None]:
+    """A program, once it listens."""
+    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.DEVNULL, env=os.environ | environ)
     try:
         async with asyncio.timeout(30):
             while process.returncode is None:
@@ -77,7 +79,8 @@ async def test_the_program_in_the_readme_of_a_package_echoes(package: str) -> No
 async def echoes(code: str, where: str) -> None:
     assert where in code
     port = free_port()
-    async with running(code.replace(where, f"port={port}"), port), aiohttp.ClientSession() as client:
+    command = [sys.executable, "-c", code.replace(where, f"port={port}")]
+    async with running(command, port), aiohttp.ClientSession() as client:
         url = f"http://127.0.0.1:{port}/engine.io/?EIO=4&transport=websocket"
         async with client.ws_connect(url) as websocket:
             assert (await websocket.receive_str()).startswith('0{"sid":')

@@ -66,6 +66,8 @@ ADDED_METHODS = {
     "broadcast": "(sids, data)",
     "buffered": "(sid)",
     "drain": "async (sid)",
+    "observe": "(observer)",
+    "unobserve": "(observer)",
 }
 ATTRIBUTES = {
     "async_mode",
@@ -125,7 +127,15 @@ def test_the_reasons() -> None:
 
 
 def test_what_the_package_exports() -> None:
-    assert set(eio_server.__all__) == {"AsyncServer", "Packet", "PacketType", "Socket", "register"}
+    assert set(eio_server.__all__) == {
+        "AsyncServer",
+        "Counters",
+        "Observer",
+        "Packet",
+        "PacketType",
+        "Socket",
+        "register",
+    }
 
 
 @pytest.mark.parametrize("name", sorted({*METHODS, *ADDED_METHODS, *ATTRIBUTES} - {"reason"}))

@@ -55,6 +55,8 @@ async def connected(url: str, transports: list[str], **options: Any) -> AsyncIte
         assert client.transport() == transports[-1]
         yield client
     finally:
+        # The client's writer ends with its state: one that does not wait just then would not send that it leaves.
+        await eventually(lambda: client.eio.state != "connected" or client.eio.queue._getters)
         await client.disconnect()
         for task in (client.eio.write_loop_task, client.eio.read_loop_task):
             if task is not None:

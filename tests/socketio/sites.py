@@ -18,8 +18,8 @@ from tests.integrations.servers import aiohttp, listen, sanic, uvicorn
 from .application import Application
 
 PLAIN, INSTALLED, OURS, MIXED = "plain", "installed", "ours", "mixed"
-"""python-engineio's engine; eio's by install(); eio's by the classes of eio_socketio; and its AsyncServer alone, with what
-python-socketio brings for ASGI and Tornado."""
+"""python-engineio's engine; eio's by install(); eio's by the classes of eio_socketio; and its AsyncServer alone, with
+what python-socketio brings for ASGI and Tornado."""
 
 
 @dataclass(slots=True)

@@ -76,4 +76,5 @@ def test_what_ours_wraps_may_stand_on_python_engineio() -> None:
     assert isinstance(eio_socketio.ASGIApp(plain), socketio.ASGIApp)
     handler = eio_socketio.get_tornado_handler(socketio.AsyncServer(async_mode="tornado"))
     assert hasattr(handler, "get_next_message")
-    assert not hasattr(eio_socketio.get_tornado_handler(eio_socketio.AsyncServer(async_mode="tornado")), "get_next_message")
+    ours = eio_socketio.get_tornado_handler(eio_socketio.AsyncServer(async_mode="tornado"))
+    assert not hasattr(ours, "get_next_message")

@@ -6,6 +6,7 @@ and through a few names with an underscore, which are here.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -16,12 +17,49 @@ from .admin import AdminObserver
 
 __all__ = ["EngineServer"]
 
+TURN_EVERY = 64
+"""After so many recipients of emits that waited for nothing, the event loop gets its turn."""
+
 
 class EngineServer(eio_server.AsyncServer):
     """:class:`eio_server.AsyncServer` for ``socketio.AsyncServer``, which makes it and keeps it as ``eio``."""
 
-    _admin: tuple[Callable[..., dict[str, Any]], AdminObserver] | None = None
-    """The instrumentation that is on, if one is: what it put in place, and what feeds it."""
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._since_turn = 0
+        self._admin: tuple[Callable[..., dict[str, Any]], AdminObserver] | None = None
+        """The instrumentation that is on, if one is: what it put in place, and what feeds it."""
+
+    def append(self, sids: list[str], message: str | bytes) -> None:
+        """Send a message to one client, or to many as :meth:`broadcast` does, and never suspend."""
+        self._since_turn += len(sids)
+        if len(sids) != 1:
+            self.broadcast(sids, message)
+        elif (socket := self.runner.sockets.get(sids[0])) is not None:
+            self._append(socket, message)
+
+    def turn_is_due(self) -> bool:
+        """Whether the event loop should have its turn, after so many recipients for which nobody had to wait.
+
+        python-socketio's emit gives it one each time.
+        """
+        if self._since_turn < TURN_EVERY:
+            return False
+        self._since_turn = 0
+        return True
+
+    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
+        """Run a coroutine function in a task, as python-socketio does for each event; its exception is logged."""
+        task = asyncio.get_running_loop().create_task(target(*args, **kwargs))
+        self._tasks.add(task)  # the event loop holds it weakly
+        task.add_done_callback(self._task_done)
+        return task
+
+    def _task_done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.logger.error("a background task failed", exc_info=error)
 
     async def handle_request(self, *args: Any, **kwargs: Any) -> Any:
         """See :meth:`eio_server.AsyncServer.handle_request`; Tornado's handler may also be python-engineio's."""

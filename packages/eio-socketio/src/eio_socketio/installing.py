@@ -6,6 +6,7 @@ the ``emit`` of its in-memory manager, from which those on message queues inheri
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import warnings
 from typing import Any
@@ -14,7 +15,7 @@ import socketio  # type: ignore[import-untyped]
 import socketio.tornado  # type: ignore[import-untyped]
 
 from .engine import EngineServer
-from .manager import emit_at_once
+from .manager import append
 from .tornado import handler_maker
 
 __all__ = ["install", "uninstall"]
@@ -65,8 +66,11 @@ async def _emit_at_once(
     to: Any = None,
     **kwargs: Any,
 ) -> None:
-    if not await emit_at_once(self, event, data, namespace, to or room, skip_sid, callback):
+    engine = append(self, event, data, namespace, to or room, skip_sid, callback)
+    if engine is None:
         await _emit(self, event, data, namespace, room=to or room, skip_sid=skip_sid, callback=callback, **kwargs)
+    elif engine.turn_is_due():
+        await asyncio.sleep(0)
 
 
 def _warn_of_servers() -> None:
@@ -76,8 +80,8 @@ def _warn_of_servers() -> None:
     count = len(_early_servers())
     if count:
         warnings.warn(
-            f"eio_socketio.install() comes too late for {count} socketio.AsyncServer that was made before, and stands on "
-            "python-engineio: call install() first, before the import of what makes the server",
+            f"eio_socketio.install() comes too late for {count} socketio.AsyncServer that was made before and stands "
+            "on python-engineio: call install() first, before the import of what makes the server",
             RuntimeWarning,
             stacklevel=3,
         )

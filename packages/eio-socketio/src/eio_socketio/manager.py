@@ -11,11 +11,13 @@ import asyncio
 from typing import Any
 
 import socketio  # type: ignore[import-untyped]
-from socketio.packet import EVENT  # type: ignore[import-untyped]
+from socketio.packet import EVENT, Packet  # type: ignore[import-untyped]
 
 from .engine import EngineServer
 
-__all__ = ["AsyncManager", "emit_at_once"]
+__all__ = ["AsyncManager", "append"]
+
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 class AsyncManager(socketio.AsyncManager):  # type: ignore[misc]
@@ -35,7 +37,7 @@ class AsyncManager(socketio.AsyncManager):  # type: ignore[misc]
         self,
         event: str,
         data: Any,
-        namespace: str,
+        namespace: str = "/",
         room: Any = None,
         skip_sid: Any = None,
         callback: Any = None,
@@ -43,33 +45,36 @@ class AsyncManager(socketio.AsyncManager):  # type: ignore[misc]
         **kwargs: Any,
     ) -> None:
         """Emit to a client, to a room or several, or to all of a namespace. See ``socketio.AsyncManager``."""
-        if not await emit_at_once(self, event, data, namespace, to or room, skip_sid, callback):
+        engine = append(self, event, data, namespace, to or room, skip_sid, callback)
+        if engine is None:
             await super().emit(event, data, namespace, room=to or room, skip_sid=skip_sid, callback=callback, **kwargs)
+        elif engine.turn_is_due():
+            await asyncio.sleep(0)
 
 
-async def emit_at_once(
+def append(
     manager: Any, event: str, data: Any, namespace: str, room: Any, skip_sid: Any, callback: Any
-) -> bool:
-    """Emit without a task for each recipient; all is appended before this suspends.
+) -> EngineServer | None:
+    """Append an event to the outbox of each recipient, without a task for any of them.
 
-    :returns: False where that cannot be: each recipient is to get an id of its own for its acknowledgement, or the
-        engine is another, or a client on polling could not get the packet in one piece.
+    :returns: the engine, or None where that cannot be: each recipient is to get an id of its own for its
+        acknowledgement, or the engine is another, or a client on polling could not get the packet in one piece.
     """
     server = manager.server
     engine = None if server is None else server.eio
     if callback or not isinstance(engine, EngineServer):
-        return False
+        return None
     if namespace not in manager.rooms:
-        return True
+        return engine
     arguments = [*data] if isinstance(data, tuple) else [] if data is None else [data]
-    encoded = server.packet_class(EVENT, namespace=namespace, data=[event, *arguments]).encode()
+    # A packet looks for bytes in everything that it gets, which costs more than all else here: tell it where it can.
+    binary = False if _SCALARS.issuperset(map(type, arguments)) and server.packet_class is Packet else None
+    encoded = server.packet_class(EVENT, namespace=namespace, data=[event, *arguments], binary=binary).encode()
     messages = encoded if isinstance(encoded, list) else [encoded]
-    if any(isinstance(message, str) and "\x1e" in message for message in messages):  # of a serializer that is no JSON
-        return False
+    if isinstance(messages[0], str) and "\x1e" in messages[0]:  # of a serializer that is no JSON
+        return None
     skipped = skip_sid if isinstance(skip_sid, list) else [skip_sid]
     sids = [eio_sid for sid, eio_sid in manager.get_participants(namespace, room) if sid not in skipped]
     for message in messages:
-        engine.broadcast(sids, message)
-    if sids:  # as elsewhere: who emits in a loop lets others have their turn
-        await asyncio.sleep(0)
-    return True
+        engine.append(sids, message)
+    return engine
