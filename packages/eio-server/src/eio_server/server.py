@@ -306,21 +306,7 @@ class AsyncServer:
         if socket is None:
             self.logger.warning("cannot send to %r: no such session", sid)
             return
-        if type(data) is not str and isinstance(data, dict | list):
-            data = self._json.dumps(data)
-        engine = self.runner.engine
-        try:
-            connection = engine.send(socket.core, data)
-        except SessionClosed:
-            return
-        if connection is not None:
-            if connection.handle is not None:  # as in broadcast()
-                connection.handle.flush()
-        elif socket.core.reason is not None:
-            self._slow_consumer(socket)
-        if engine.effects:
-            self.runner.settle()
-        if socket.core.above_low_water:
+        if self._append(socket, data):
             await self.runner.runtime.turn()
 
     async def send_packet(self, sid: str, pkt: Any) -> None:
@@ -530,6 +516,24 @@ class AsyncServer:
         if socket is None:
             raise KeyError(sid)
         return socket
+
+    def _append(self, socket: Socket, data: Any) -> bool:
+        """Append to the outbox and have it written; True if it is above low water after that."""
+        if type(data) is not str and isinstance(data, dict | list):
+            data = self._json.dumps(data)
+        engine = self.runner.engine
+        try:
+            connection = engine.send(socket.core, data)
+        except SessionClosed:
+            return False
+        if connection is not None:
+            if connection.handle is not None:  # as in broadcast()
+                connection.handle.flush()
+        elif socket.core.reason is not None:
+            self._slow_consumer(socket)
+        if engine.effects:
+            self.runner.settle()
+        return socket.core.above_low_water
 
     def _slow_consumer(self, socket: Socket) -> None:
         self.runner.notices.tell(
