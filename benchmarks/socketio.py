@@ -126,8 +126,5 @@ async def _crowded(kind: str, recipients: int) -> Any:
             socket = sio.eio.sockets[sid] = make(sio.eio, sid)
             socket.connected = True
     for sid in sids:
-        sio.manager.rooms.setdefault("/", {})
-        member = await sio.manager.pre_connect(sid, "/")
-        await sio.manager.connect(member, "/")
-        await sio.enter_room(member, "room")
+        await sio.enter_room(await sio.manager.connect(sid, "/"), "room")
     return sio

@@ -30,8 +30,7 @@ class Crowd:
             offer = await self.sio.eio.runner.serve(FakeExchange(request))
             offer.opened(websocket)
         for eio_sid in [*self.sio.eio.sockets]:
-            sid = await self.sio.manager.pre_connect(eio_sid, "/")
-            await self.sio.manager.connect(sid, "/")
+            sid = await self.sio.manager.connect(eio_sid, "/")
             await self.sio.enter_room(sid, "room")
         return self
 
@@ -120,6 +119,5 @@ async def test_without_a_server_it_only_publishes() -> None:
 async def test_our_manager_on_python_engineio() -> None:
     """Then it is python-socketio's."""
     sio = socketio.AsyncServer(async_mode="aiohttp", client_manager=eio_socketio.AsyncManager())
-    sid = await sio.manager.pre_connect("eio", "/")
-    await sio.manager.connect(sid, "/")
+    await sio.manager.connect("eio", "/")
     await sio.emit("told", 1)

@@ -34,9 +34,11 @@ async def test_a_conversation(mode: str, transports: list[str]) -> None:
                 await client.emit("say", (value, "again"))
             assert await client.until("said", len(VALUES)) == [[value, "again"] for value in VALUES]
         await eventually(lambda: len(site.application.events) == 2)
-        # Over WebSocket this client closes before it has said that it leaves.
-        reason = "client disconnect" if transports == POLLING else "transport close"
-        assert site.application.events == [("connect", who["sid"]), (f"disconnect: {reason}", who["sid"])]
+        # Over WebSocket this client may close before it has said that it leaves.
+        reasons = {"client disconnect"} if transports == POLLING else {"client disconnect", "transport close"}
+        (connected_one, (left, sid)) = site.application.events
+        assert (connected_one, sid) == (("connect", who["sid"]), who["sid"])
+        assert left.removeprefix("disconnect: ") in reasons
 
 
 @each_mode
