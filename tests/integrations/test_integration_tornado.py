@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import anyio
@@ -101,3 +102,16 @@ async def test_limits_are_those_of_the_server(serve: Serve) -> None:
         session = await site.handshake()
         assert (await session.post("4" + "x" * (size - 1))).body == b"ok"
         await site.seen.until("message", session.sid, size - 1)
+
+
+async def test_a_write_that_fails_at_once(serve: Serve) -> None:
+    """WS-9, H31: Tornado closes its stream then, and waits for nothing; what it raises is not left to the log."""
+    async with serve() as site:
+        session = await site.handshake()
+        for _ in range(3):
+            websocket = await session.probe()
+            await websocket.send("2probe")  # to be answered
+            websocket.reset()
+            await settle()
+            gc.collect()  # which is when asyncio complains of an exception that nobody retrieved
+        assert site.seen.of(session.sid) == []
