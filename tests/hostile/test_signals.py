@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from itertools import count
 
 import anyio
@@ -128,7 +128,8 @@ async def test_a_signal_with_a_hundred_clients(
     witness, stop = Witness(), anyio.Event()
     if stack.name in {"daphne", "granian", "hypercorn-trio"}:  # they may drop whom we have not reached at once
         witness.goodbyes.add(b"")
-    async with running(stack) as (process, port), closing(Client(port)) as client:
+    async with running(stack) as (process, port), AsyncExitStack() as end:
+        client = end.enter_context(closing(Client(port)))
         async with anyio.create_task_group() as group:
             for _ in range(30):
                 session = await client.handshake()
