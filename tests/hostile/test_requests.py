@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from contextlib import suppress
 from itertools import product
 from typing import Any
 from urllib.parse import quote
@@ -207,7 +208,8 @@ async def raw(site: Site, data: bytes) -> Response | None:
     """What comes of these bytes, on a connection of their own."""
     connection = site.connect()
     await connection.send_raw(data)
-    connection.stream.sock.shutdown(socket.SHUT_WR)  # a server may wait for more of it
+    with suppress(OSError):  # a server may wait for more of it, or be gone by now
+        connection.stream.sock.shutdown(socket.SHUT_WR)
     try:
         return await connection.receive()
     except (DisconnectedError, h11.RemoteProtocolError):

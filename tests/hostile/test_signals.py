@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from itertools import count
 
 import anyio
@@ -55,10 +55,12 @@ def anyio_backend() -> str:
 
 
 @asynccontextmanager
-async def running(stack: Stack) -> AsyncIterator[tuple[anyio.abc.Process, int]]:
+async def running(stack: Stack, ping: int = 25) -> AsyncIterator[tuple[anyio.abc.Process, int]]:
     """Start a program; it is there until the end of the block, at the latest."""
     port = free_port()
-    settings = {"KIND": "eio", "APP": "hostile", "PORT": str(port), "PING": "5", "TIMEOUT": "5"}
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # we are in the background of a shell: it would inherit that
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    settings = {"KIND": "eio", "APP": "hostile", "PORT": str(port), "PING": str(ping), "TIMEOUT": "5"}
     environ = os.environ | {f"BENCH_{name}": value for name, value in settings.items()}
     command = [part.format(port=port) for part in stack.command]
     async with await anyio.open_process(command, env=environ, stdout=subprocess.DEVNULL) as process:
@@ -126,8 +128,8 @@ async def test_a_signal_with_a_hundred_clients(
     witness, stop = Witness(), anyio.Event()
     if stack.name in {"daphne", "granian", "hypercorn-trio"}:  # they may drop whom we have not reached at once
         witness.goodbyes.add(b"")
-    async with running(stack) as (process, port):
-        client = Client(port)
+    async with running(stack) as (process, port), AsyncExitStack() as end:
+        client = end.enter_context(closing(Client(port)))
         async with anyio.create_task_group() as group:
             for _ in range(30):
                 session = await client.handshake()
@@ -158,7 +160,6 @@ async def test_a_signal_with_a_hundred_clients(
             errors = b"".join([chunk async for chunk in process.stderr]).decode()
             await process.wait()
         ended = time.perf_counter() - witness.signalled
-        client.close()
     last = max(max(times) for times in witness.told.values())
     report = f"{stack.name}, {number.name}: all told after {last:.2f} s, ended after {ended:.2f} s"
     record_property("shutdown", report)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
 
 import anyio
@@ -157,3 +158,16 @@ async def test_a_handler_outlives_its_websocket(serve: Serve) -> None:
         release.set()
         await ended.wait()
         await eventually(lambda: not site.eio.sockets)
+
+
+async def test_a_write_that_fails_at_once(serve: Serve) -> None:
+    """WS-9, H31: Tornado closes its stream then, and waits for nothing; what it raises is not left to the log."""
+    async with serve() as site:
+        session = await site.handshake()
+        for _ in range(3):
+            websocket = await session.probe()
+            await websocket.send("2probe")  # to be answered
+            websocket.reset()
+            await settle()
+            gc.collect()  # which is when asyncio complains of an exception that nobody retrieved
+        assert site.seen.of(session.sid) == []

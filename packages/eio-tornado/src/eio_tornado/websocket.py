@@ -43,7 +43,7 @@ class WebSocket:
             written = self._handler.write_message(frame, binary=not isinstance(frame, str))
         except WebSocketClosedError:
             raise Disconnected from None
-        if not self._writing():
+        if not self._writing() and not self._stream.closed():  # a write that fails at once closes it
             return None
         written.add_done_callback(_retrieve)
         return _finish(written)
