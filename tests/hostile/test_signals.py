@@ -169,8 +169,9 @@ async def test_a_signal_with_a_hundred_clients(
     assert last < 4 * TOLD
     assert ended < 4 * LATER.get(stack.name, ENDED)
     assert "Task was destroyed" not in errors or stack.name == "sanic"  # its own, of connections, at the very end
-    assert "Traceback" not in errors or ("hypercorn" in errors and "CancelledError" in errors)  # on Python 3.11
-    assert process.returncode in {0, -number}
+    theirs = ("CancelledError", "KeyboardInterrupt") if "hypercorn" in stack.name else ()  # on Python 3.11, and on trio
+    assert "Traceback" not in errors or any(name in errors for name in theirs)
+    assert process.returncode in {0, -number} or (theirs and process.returncode in {1, 130})
 
 
 async def stop_later(stop: anyio.Event) -> None:
