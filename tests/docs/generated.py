@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import statistics
 from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
 
 from eio_core import LEGAL, Action, Channel, PacketType
 
@@ -131,9 +135,60 @@ def name(gap: Gap) -> str:
     return gap.name.replace("_", " ").capitalize().replace("websocket", "WebSocket")
 
 
+# -------------------------------------------------------------------------------------------------------- performance
+
+FIGURES = Path(__file__).resolve().parents[2] / "docs" / "performance" / "figures.json"
+"""What ``nox -s bench -- --json`` wrote; the charts beside it are of the same run."""
+KINDS = {"raw": "bare framework", "eio": "eio", "eio-async": "eio, async handlers in tasks", "engineio": "python-engineio"}
+
+
+def machine() -> str:
+    """What it was measured on."""
+    about = run()["machine"]
+    packages = ", ".join(f"{name} {version}" for name, version in about["packages"].items())
+    return f"CPython {about['python']}, {about['system']}, {about['cores']} cores; {packages}."
+
+
+def goals() -> str:
+    """Goals by stacks; what missed its bound is in italics."""
+    found: dict[tuple[str, str, str], dict[str, str]] = {}
+    for goal in run()["goals"]:
+        figure = f"{goal['figure']:.2f}" if goal["reached"] else f"*{goal['figure']:.2f}*"
+        sign = "≥" if (goal["figure"] >= goal["bound"]) is goal["reached"] else "≤"
+        bound = f"{sign} {goal['bound']:g}" if goal["goal"] != "P3" else "see below"
+        found.setdefault((goal["goal"], goal["what"], bound), {})[goal["stack"]] = figure
+    stacks = list(dict.fromkeys(goal["stack"] for goal in run()["goals"]))
+    return markdown(
+        ["", "", "wanted", *stacks],
+        ([*what, *(figures.get(stack, "") for stack in stacks)] for what, figures in found.items()),
+    )
+
+
+def figures() -> str:
+    """Medians of the rounds, kind by kind."""
+    table: dict[tuple[str, str, str], dict[str, str]] = {}
+    for row in run()["rows"]:
+        median = statistics.median(row["rounds"])
+        shown = f"{median:,.0f}" if median >= 100 else f"{median:.2f}"
+        table.setdefault((row["measure"], row["stack"], row["unit"]), {})[row["kind"]] = shown
+    return markdown(
+        ["measure", "on", "unit", *KINDS.values()],
+        (
+            [*what, *(medians.get(kind, "") for kind in KINDS)]
+            for what, medians in table.items()
+            if medians.keys() & KINDS.keys()
+        ),
+    )
+
+
+def run() -> Any:
+    return json.loads(FIGURES.read_text("utf-8"))
+
+
 # -------------------------------------------------------------------------------------------------------------- pages
 
 PAGES = {
+    "performance.md": {"machine": machine, "goals": goals, "figures": figures},
     "states.md": {"diagram": diagram, "table": table},
     "conformance.md": {"servers": servers, "gaps": gaps},
 }
