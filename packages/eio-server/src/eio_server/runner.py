@@ -465,9 +465,11 @@ class Runner:
             await emptied.wait()
         engine.cut()  # those whose connect handler still runs
         self.settle()
-        await runtime.stop(max(0.0, end - runtime.now()))
-        self._armed = None
-        self.rearm()  # a client that does not read its last response has its five seconds (row CL-18)
+        try:
+            await runtime.stop(max(0.0, end - runtime.now()))
+        finally:
+            self._armed = None
+            self.rearm()  # a client that does not read its last response has its five seconds (row CL-18)
 
 
 class ParkedPoll:
