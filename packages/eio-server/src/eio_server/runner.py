@@ -339,7 +339,9 @@ class Runner:
             except Exception:  # of the application's value: nobody has heard of the session yet (row ER-9)
                 self.logger.exception("an attribute of the cookie could not be made")
                 engine.reject(session)
-                await self._respond(exchange, engine.refuse(handshake))
+                failure = engine.refuse(handshake)
+                self._log_refusal(exchange, failure)
+                await self._respond(exchange, failure)
                 return None
         socket = session.handle = Socket(self, session)
         self.sockets[session.sid] = socket
