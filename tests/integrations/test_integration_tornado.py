@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
+from eio_tornado.websocket import Waiter
 from tornado.web import Application
 
 from .clients import UPGRADE, assert_refused, frame, settle, url
@@ -158,6 +159,23 @@ async def test_a_handler_outlives_its_websocket(serve: Serve) -> None:
         release.set()
         await ended.wait()
         await eventually(lambda: not site.eio.sockets)
+
+
+async def test_a_waiter_that_was_cancelled_can_end() -> None:
+    """IN-13: ``asyncio.run`` cancels all tasks at its end, and connections may close behind that."""
+
+    async def message() -> None:
+        pass
+
+    waiter = Waiter()
+    before = asyncio.all_tasks()
+    waiter.begin(message())
+    (task,) = asyncio.all_tasks() - before
+    await settle()
+    task.cancel()
+    await settle()
+    assert task.cancelled()
+    waiter.end()
 
 
 async def test_a_write_that_fails_at_once(serve: Serve) -> None:

@@ -37,7 +37,7 @@ async def test_counters(serve: Serve) -> None:
         assert counters.packets_sent > before
         assert counters.bytes_sent >= size + 3
         await eventually(lambda: counters.pings > 1)
-        await websocket.close()
+        await websocket.leave()
         await site.seen.closed(session.sid)
         await site.request("GET", url(sid="nobody"))
         await site.request("GET", url("websocket", "nobody"), UPGRADE)

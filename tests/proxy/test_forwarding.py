@@ -42,6 +42,7 @@ async def test_messages_of_every_kind(serve: Serve, transports: list[str]) -> No
         assert await site.seen.closed(result["sid"]) in {"client disconnect", "transport close"}
 
 
+@pytest.mark.api("environ")
 async def test_what_the_application_sees(serve: Serve) -> None:
     """HS-24, AP-19: the Host is what the client asked for, the peer is the proxy, X-Forwarded-For the client."""
     async with serve() as site, nginx(site.port) as proxy:

@@ -229,6 +229,36 @@ def test_a_client_that_does_not_read_the_last_response_is_given_up(world: World)
     world.assert_nothing_left()
 
 
+def test_a_client_that_does_not_read_any_of_its_responses_is_given_up(world: World) -> None:
+    """CL-18: a GET is free for the next one as soon as its response was composed, so there may be several."""
+    client = world.polling()
+    calls = []
+    for text in ("one", "two"):
+        world.send(client.sid, text)
+        exchange = FakeExchange(Request("GET", client.query))
+        exchange.responding.close()
+        calls.append(world.begin(exchange))
+    world.runtime.advance(45.0)
+    assert world.reasons(client.sid) == [Reason.PING_TIMEOUT]
+    world.runtime.advance(5.1)
+    assert [call.pending for call in calls] == [False, False]
+    world.assert_nothing_left()
+
+
+def test_what_is_due_when_a_client_does_not_read_its_last_response(world: World) -> None:
+    """The clock is read there, and shows that something else is due before the timer has fired."""
+    other = world.websocket()
+    client = world.polling()
+    parked = FakeExchange(Request("GET", client.query))
+    world.begin(parked)
+    parked.responding.close()
+    world.runner.close(world.eio.sockets[client.sid].core)
+    world.runtime.time += 25.0
+    world.runtime.run()
+    assert other.frames == ["2"]
+    world.runtime.advance(5.1)
+
+
 def test_of_a_get_while_it_is_compressed_in_a_thread(world: World) -> None:
     """HD-13, HD-15."""
     client = world.polling()

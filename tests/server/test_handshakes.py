@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from eio_core import Reason, Request
+from eio_server import Counters
 from eio_server.integration import Disconnected
 
 from .fakes import FakeExchange
@@ -467,9 +468,11 @@ def test_a_cookie_as_a_dict(make_world: MakeWorld) -> None:
 @pytest.mark.parametrize("value", ["a;b", "a\r\nX: y", 7, None])
 def test_a_cookie_attribute_that_breaks_the_header(make_world: MakeWorld, logs: Logs, value: object) -> None:
     """HD-8, ER-9: the handshake is refused before the application hears of it."""
-    world = make_world(cookie={"name": "io", "Path": lambda: value})
+    world, counters = make_world(cookie={"name": "io", "Path": lambda: value}), Counters()
+    world.eio.observe(counters)
     call = world.request("GET", POLLING)
     assert (call.status, call.code) == (400, 3)
+    assert counters.refusals == {3: 1}
     assert world.events == []
     world.assert_nothing_left()
     logs.take("an attribute of the cookie could not be made")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from eio_core import Reason, Request, Response
+from eio_server import Counters
 from eio_server.integration import Disconnected
 
 from .fakes import FakeExchange, FakeWebSocket
@@ -382,6 +383,19 @@ def test_a_get_that_is_held(world: World) -> None:
         assert get.pending
         world.runtime.advance(hold * 0.2)
         assert get.packets == ["6"]
+
+
+def test_an_observer_of_a_get_that_is_refused(world: World) -> None:
+    """UP-5: what answers a GET that is held at the upgrade is no packet, but a refusal."""
+    client, counters = world.polling(), Counters()
+    link = client.probe()
+    link.feed("2probe")
+    get = client.get()
+    world.eio.observe(counters)
+    link.feed("5")
+    assert (get.status, get.code) == (400, 3)
+    assert counters.refusals == {3: 1}
+    assert counters.packets_sent == 0
 
 
 def test_an_offer_that_nobody_takes_up(world: World) -> None:

@@ -159,6 +159,29 @@ def test_a_shutdown_that_is_cancelled(world: World) -> None:
     world.assert_nothing_left()
 
 
+def test_a_shutdown_that_is_cancelled_while_it_waits_for_handlers(world: World) -> None:
+    """SD-4: the timer goes on. The framework starts again, and pings come as ever."""
+    hang = Gate.closed()
+
+    async def disconnect(*_: object) -> None:
+        await hang.passed()
+
+    world.eio.on("disconnect", disconnect)
+    world.polling()
+    world.websocket()
+    task = shutdown(world)
+    assert not task.done
+    task.cancel()
+    world.runtime.run()
+    assert task.cancelled
+    hang.open()
+    world.runner.startup()
+    world.runtime.advance(1)
+    client = world.websocket()
+    world.runtime.advance(25)
+    assert client.frames == ["2"]
+
+
 def test_disconnect_handlers_have_their_time(world: World) -> None:
     """SD-1: every task is awaited; cancelled when the time is over."""
     gate, ended = Gate.closed(), []

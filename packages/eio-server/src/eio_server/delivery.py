@@ -55,8 +55,8 @@ class Socket:
     def __init__(self, runner: Runner, core: Session) -> None:
         self._runner = runner
         self.core = core
-        self.answering: Poll | None = None
-        """The poll whose response is being written."""
+        self.answering: tuple[Poll, ...] = ()
+        """The polls whose clients take their time over the response: several, if they ask again meanwhile."""
         self._state: dict[str, Any] | None = None
         self._inbox: deque[str | bytes] | None = None
         self._busy = False
@@ -150,8 +150,8 @@ class Socket:
     def closed_with(self, reason: str) -> None:
         """The session is over: the disconnect handler comes when everything before it has been."""
         self._leaving = reason
-        if self.answering is not None:
-            self._runner.engine.begin_hangup(self.answering, self._runner.runtime.now())
+        for poll in self.answering:
+            self._runner.engine.begin_hangup(poll, self._runner.runtime.now())
         self.drained()
         self._made_room()
         if not self._busy:

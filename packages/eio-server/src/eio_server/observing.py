@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 
-from eio_core import Engine, Link, Poll, Post, Response, Settings
+from eio_core import Engine, Link, Poll, Post, Refusal, Response, Settings
 from eio_core.packets import PING
 
 __all__ = ["Counters", "ObservableEngine", "Observer"]
@@ -169,7 +169,10 @@ class _ObservedEngine(ObservableEngine):
     def take_response(self, request: Poll | Post) -> Response:
         session = request.session
         response = super().take_response(request)
-        if isinstance(request, Poll):
+        if isinstance(response, Refusal):
+            if isinstance(request, Poll):  # that of a POST the runner tells
+                self.observers.tell("refused", response.status, int(response.code))
+        elif isinstance(request, Poll):
             packets = response.body.split(b"\x1e")
             self.observers.tell("sent", len(packets), len(response.body))
             if session is not None and PING.encode() in packets:

@@ -222,19 +222,15 @@ class Runner:
         if cookie is not None:
             response.headers.append(cookie)
         socket: Socket | None = None if session is None else session.handle
-        if socket is not None:
-            socket.answering = poll
         if engine.effects:
             self.settle()
         written = False
         try:
             done, rest = self.runtime.step(self._respond(exchange, response))
-            written = rest if done else await self._write_slowly(poll, rest)
+            written = rest if done else await self._write_slowly(socket, poll, rest)
         except Disconnected:
             pass
         finally:
-            if socket is not None and socket.answering is poll:
-                socket.answering = None
             if written:
                 engine.written(poll)
             else:
@@ -242,17 +238,22 @@ class Runner:
             if engine.effects:
                 self.settle()
 
-    async def _write_slowly(self, poll: Poll, rest: Awaitable[bool]) -> bool:
+    async def _write_slowly(self, socket: Socket | None, poll: Poll, rest: Awaitable[bool]) -> bool:
         """Wait until a client has taken its response. One whose session is over has five seconds (row CL-18)."""
         with self.runtime.scope() as scope:
             poll.handle = Answer(scope)
+            if socket is not None:
+                socket.answering = (*socket.answering, poll)
             try:
                 if poll.session is None or poll.session.life is CLOSED:
                     self.engine.begin_hangup(poll, self.runtime.now())
+                    self.settle()
                     self.rearm()
                 return await rest
             finally:
                 poll.handle = None
+                if socket is not None:
+                    socket.answering = tuple(one for one in socket.answering if one is not poll)
         return False
 
     async def _park(self, exchange: Exchange, poll: Poll) -> None:
@@ -338,7 +339,9 @@ class Runner:
             except Exception:  # of the application's value: nobody has heard of the session yet (row ER-9)
                 self.logger.exception("an attribute of the cookie could not be made")
                 engine.reject(session)
-                await self._respond(exchange, engine.refuse(handshake))
+                failure = engine.refuse(handshake)
+                self._log_refusal(exchange, failure)
+                await self._respond(exchange, failure)
                 return None
         socket = session.handle = Socket(self, session)
         self.sockets[session.sid] = socket
@@ -465,9 +468,11 @@ class Runner:
             await emptied.wait()
         engine.cut()  # those whose connect handler still runs
         self.settle()
-        await runtime.stop(max(0.0, end - runtime.now()))
-        self._armed = None
-        self.rearm()  # a client that does not read its last response has its five seconds (row CL-18)
+        try:
+            await runtime.stop(max(0.0, end - runtime.now()))
+        finally:
+            self._armed = None
+            self.rearm()  # a client that does not read its last response has its five seconds (row CL-18)
 
 
 class ParkedPoll:

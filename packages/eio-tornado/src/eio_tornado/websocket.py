@@ -86,7 +86,7 @@ class Waiter:
 
     def _wake_up(self) -> None:
         wake, self._wake = self._wake, None
-        if wake is not None:
+        if wake is not None and not wake.done():
             wake.set_result(None)
 
     async def _run(self) -> None:
