@@ -115,7 +115,7 @@ def charts(document: dict[str, Any], folder: Path) -> None:
         axes.bar_label(bars, [f"{share:.2f}" for share in shares], padding=3, fontsize=8)
     axes.axvline(1, color="#444", linewidth=1)
     axes.set_yticks(range(len(stacks)), list(reversed(stacks)))
-    axes.set_xlim(0, 1.15)
+    axes.margins(x=0.08)
     axes.set_xlabel("WebSocket echoes a second, as a share of the bare framework's")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False, fontsize=8)

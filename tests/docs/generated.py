@@ -154,7 +154,7 @@ def goals() -> str:
     found: dict[tuple[str, str, str], dict[str, str]] = {}
     for goal in run()["goals"]:
         figure = f"{goal['figure']:.2f}" if goal["reached"] else f"*{goal['figure']:.2f}*"
-        sign = "≥" if (goal["figure"] >= goal["bound"]) is goal["reached"] else "≤"
+        sign = "≤" if (goal["figure"] <= goal["bound"]) is goal["reached"] else "≥"
         bound = f"{sign} {goal['bound']:g}" if goal["goal"] != "P3" else "see below"
         found.setdefault((goal["goal"], goal["what"], bound), {})[goal["stack"]] = figure
     stacks = list(dict.fromkeys(goal["stack"] for goal in run()["goals"]))
