@@ -139,7 +139,7 @@ def name(gap: Gap) -> str:
 
 FIGURES = Path(__file__).resolve().parents[2] / "docs" / "performance" / "figures.json"
 """What ``nox -s bench -- --json`` wrote; the charts beside it are of the same run."""
-KINDS = {"raw": "bare framework", "eio": "eio", "eio-async": "eio, async handlers in tasks", "engineio": "python-engineio"}
+KINDS = {"raw": "bare framework", "eio": "eio", "eio-async": "eio, handlers in tasks", "engineio": "python-engineio"}
 
 
 def machine() -> str:
