@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from eio_core import Reason, Request, Response
-from eio_server import Counters
+from eio_server import Counters, Observer
 from eio_server.integration import Disconnected
 
 from .fakes import FakeExchange, FakeWebSocket
@@ -396,6 +397,25 @@ def test_an_observer_of_a_get_that_is_refused(world: World) -> None:
     assert (get.status, get.code) == (400, 3)
     assert counters.refusals == {3: 1}
     assert counters.packets_sent == 0
+
+
+def test_observers_that_are_equal(world: World) -> None:
+    """They are two all the same, such as dataclasses that have counted nothing yet."""
+
+    @dataclass
+    class Sessions(Observer):
+        opened_on: list[str] = field(default_factory=list)
+
+        def opened(self, sid: str, transport: str) -> None:
+            self.opened_on.append(transport)
+
+    observers = [Sessions(), Sessions()]
+    for observer in [*observers, *observers]:
+        world.eio.observe(observer)
+    world.polling()
+    world.eio.unobserve(observers[1])
+    world.websocket()
+    assert [observer.opened_on for observer in observers] == [["polling", "websocket"], ["polling"]]
 
 
 def test_an_offer_that_nobody_takes_up(world: World) -> None:

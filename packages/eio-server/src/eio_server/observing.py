@@ -107,7 +107,7 @@ class Observers:
 
     def add(self, observer: Observer) -> None:
         """One more; a second time does nothing."""
-        if observer not in self._all:
+        if not any(one is observer for one in self._all):
             self._all = (*self._all, observer)
 
     def remove(self, observer: Observer) -> None:
