@@ -110,9 +110,6 @@ class _Exchange:
         """It does not leave."""
         return nullcontext()
 
-    def websocket_problem(self) -> None:
-        """It is fine."""
-
 
 async def opened(server: Any, count: int) -> list[str]:
     """The ids of so many sessions, whose WebSockets are writing."""
