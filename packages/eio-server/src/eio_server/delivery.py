@@ -32,10 +32,6 @@ TURN_EVERY = 64
 """After so many messages of a burst the event loop gets a turn, so that sync handlers starve nobody."""
 
 
-JSON = ("{", "[")
-"""What a message begins with that may be an object or an array: no other is decoded (row PL-3)."""
-
-
 class Socket:
     """One client as the application may look at it in ``AsyncServer.sockets``, and the delivery of its events."""
 
@@ -185,9 +181,7 @@ class Socket:
     def _deliver(self, message: str | bytes) -> Awaitable[Any] | None:
         """Hand a message to its handler: done, or started in a task, or to be awaited by the dispatcher."""
         runner = self._runner
-        if type(message) is str and message[:1] in JSON:
-            message = runner.incoming(message)
-        waiting = runner.handlers.call_message(self.core.sid, message)
+        waiting = runner.handlers.call_message(self.core.sid, runner.incoming(message))
         if waiting is None or not runner.async_handlers:
             return waiting
         self._running += 1
@@ -202,8 +196,7 @@ class Socket:
             self._runner.handlers.failed("message", self.core.sid, error)
         finally:
             self._running -= 1
-            if self._room is not None:
-                self._made_room()
+            self._made_room()
 
     async def _dispatch_in_reader(self, waiting: Awaitable[Any]) -> None:
         """Deliver in the reader's own task: nothing is read meanwhile, so a missing pong is our doing (row HB-2)."""
@@ -231,8 +224,7 @@ class Socket:
                 if self.core.reason is Reason.SERVER_DISCONNECT:
                     break
                 waiting = self._deliver(self._inbox.popleft())
-                if self._room is not None:
-                    self._made_room()
+                self._made_room()
                 if waiting is not None:
                     await handlers.attend("message", sid, waiting)
                 elif self._running >= self._runner.max_pending_messages:
