@@ -6,7 +6,7 @@ is over, and nothing outlives its deadline.
 
 from __future__ import annotations
 
-from eio_core import Channel, Link, Response, Session
+from eio_core import Channel, Link, Poll, Response, Session
 from eio_core.deadlines import Due
 from eio_core.engine import HANGUP
 from eio_core.heartbeat import STALL_GRACE
@@ -159,6 +159,7 @@ def inspect(server: Server) -> None:
             if isinstance(owner, Session):
                 check(owner.sid in engine.sessions, f"{owner.sid}: closed, and a deadline {kind} is left")
             elif kind is Due.HANGUP:
-                check(isinstance(owner, Link) and owner.closing is not None, "a link is gone, and is to be aborted")
+                ending = owner.closing is not None if isinstance(owner, Link) else isinstance(owner, Poll)
+                check(ending, "a link is gone, and is to be aborted")
             else:
                 check(owner.session is not None, f"a connection is done with, and a deadline {kind} is left")

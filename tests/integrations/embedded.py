@@ -43,7 +43,7 @@ class EmbeddedServer:
         self.application = Application(settings(**options))
         self.sockets = self.application.sockets
         self.serve = self.application.serve
-        self.shutdown = self.application.shutdown
+        self.shutdown = self.application.tell
 
     def on(self, event: str, handler: Callable[..., Any]) -> None:
         self.application.handlers[event] = handler
@@ -82,18 +82,24 @@ class Application(custom_server.Server):  # type: ignore[misc]
         self.handlers: dict[str, Callable[..., Any]] = {}
         self._tasks: set[asyncio.Future[object]] = set()
 
-    async def connect(self, session: Session, request: Any) -> bool:
+    def connect(self, session: Session, connection: Any) -> None:
+        async def decide() -> None:
+            accepted = await self._call("connect", session.sid, {})
+            if accepted is None or accepted is True:
+                self.accept(session)
+            else:
+                del self.sockets[session.sid]
+                self.reject(session)
+
         self.sockets[session.sid] = session
-        accepted = await self._call("connect", session.sid, {})
-        if accepted is None or accepted is True:
-            return True
-        del self.sockets[session.sid]
-        return False
+        self._start(decide())
 
     def message(self, session: Session, data: str | bytes) -> None:
         self._start(self._call("message", session.sid, data))
 
     def disconnect(self, session: Session, reason: str) -> None:
+        super().disconnect(session, reason)
+
         async def disconnect() -> None:
             await self._call("disconnect", session.sid, reason)
             del self.sockets[session.sid]

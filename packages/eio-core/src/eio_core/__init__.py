@@ -36,7 +36,8 @@ raise. So the whole protocol can be embedded anywhere and tested in milliseconds
 7. **Time.** Keep one timer for :meth:`Engine.next_deadline` and call :meth:`Engine.expire` then. Look again after every
    call that took ``now``, and after an effect ``Write``.
 
-:mod:`eio_core.testing` has a network that does all of this, and a client and a clock, without a socket.
+:mod:`eio_core.driver` does all of this for servers that work with callbacks; :mod:`eio_core.testing` has a network on
+top of it, and a client and a clock, without a socket.
 
 Where things stand: :mod:`~eio_core.states` has the states and the table of legal packets, :mod:`~eio_core.packets` and
 :mod:`~eio_core.payloads` the encoding, :mod:`~eio_core.admission` the checks of a request, :mod:`~eio_core.polling`,

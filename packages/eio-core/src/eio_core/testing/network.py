@@ -265,6 +265,3 @@ class _Server(Server):
 
     def expire(self) -> None:
         self.run(super().expire)
-
-    def _write_dirty(self) -> None:
-        self.run(super()._write_dirty)

@@ -148,6 +148,9 @@ class _Request(Exchange):
     def respond(self, response: Response) -> bool:
         return self.player.takes(self)
 
+    def abort(self) -> None:
+        self.player.clock.soon(self.player.server.connection_lost, self)
+
 
 class _WebSocket(Socket):
     def __init__(self, player: _Player, client: str, request: Request, mark: str) -> None:
@@ -323,7 +326,7 @@ class _Player:
         assert isinstance(exchange, Socket)
         word, _, rest = what.partition(" ")
         if word == "close":
-            self.server.receive_close(exchange, int(rest))
+            self.server.connection_lost(exchange, code=int(rest))
         elif word in ("lost", "failed"):
             self.server.connection_lost(exchange, error=word == "failed")
         else:

@@ -36,6 +36,10 @@ class Wire(Exchange):
         self._down = 0.0
         peer.wires[self] = None
 
+    def abort(self) -> None:
+        """The server drops it."""
+        self.cut()
+
     def cut(self) -> None:
         """Cut it: what is under way is lost, and both sides find out."""
         if self.alive:
@@ -147,7 +151,7 @@ class SocketWire(Wire, Socket):
         if code is None:
             self.network.server.connection_lost(self)
         else:
-            self.network.server.receive_close(self, code)
+            self.network.server.connection_lost(self, code=code)
 
     # What the server does.
 
@@ -171,9 +175,6 @@ class SocketWire(Wire, Socket):
         if not self._unread:  # else it stands behind them, and a client that does not read does not see it
             self.carry_down(self._closed, code)
 
-    def abort(self) -> None:
-        self.cut()
-
     # What the client finds.
 
     def lost(self) -> None:
@@ -194,7 +195,7 @@ class SocketWire(Wire, Socket):
         self.peer.client.hung_up(self.dial, code)
 
     def _answer(self, code: int) -> None:
-        self.network.server.receive_close(self, code)
+        self.network.server.connection_lost(self, code=code)
 
     def _read(self) -> None:
         if self.alive:
