@@ -273,7 +273,7 @@ def test_a_handshake_that_is_decided_after_the_shutdown_is_refused() -> None:
     assert site.told == ["server disconnect"]
 
 
-# --------------------------------------------------------------------------------------------------------------- writing
+# ------------------------------------------------------------------------------------------------------------- writing
 
 
 @pytest.mark.parametrize("closed", ["before", "while"])

@@ -27,7 +27,9 @@ def note_servers(items: list[pytest.Item]) -> None:
     for item in items:
         callspec = getattr(item, "callspec", None)
         if callspec is not None and isinstance(server := callspec.params.get(KEY), Server):
-            item.user_properties.append((KEY, server.name))
+            noted = (KEY, server.name)
+            if noted not in item.user_properties:  # by another folder's conftest: each sees the items of all
+                item.user_properties.append(noted)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -146,7 +146,7 @@ class Server(Driver[Exchange]):
         self.observer.event("drain", session)
         self.application.drained(session)
 
-    # ----------------------------------------------------------------------------------------- what the application does
+    # ---------------------------------------------------------------------------------------- what the application does
 
     def accept(self, session: Session) -> None:
         self.observer.decision("accept", session)
