@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from . import in_process, measures, report, socketio
@@ -46,6 +47,12 @@ def main() -> None:
 
     pin(-1)
     rows: list[Row] = []
+
+    def add(more: Iterable[Row]) -> None:
+        rows.extend(more)
+        if options.json:  # at once: a run takes long enough to be cut off
+            report.save(rows, options.json)
+
     for name in names:
         stack = STACKS[name]
         if missing := stack.missing():
@@ -56,18 +63,16 @@ def main() -> None:
             if measure not in wanted or elsewhere or (name == "node" and measure != "echo"):
                 continue
             print(f"{name}: {measure} ...", file=sys.stderr, flush=True)
-            rows += getattr(measures, measure)(stack, plan)
+            add(getattr(measures, measure)(stack, plan))
         for measure in SOCKETIO:
             if measure in wanted and name in SOCKETIO_ON:
                 print(f"{name}: {measure} ...", file=sys.stderr, flush=True)
-                rows += getattr(socketio, measure)(stack, plan)
+                add(getattr(socketio, measure)(stack, plan))
     if "core" in wanted:
-        rows += [*in_process.rows(), *socketio.rows()]
+        add([*in_process.rows(), *socketio.rows()])
     report.show(rows)
-    if options.json:
-        report.save(rows, options.json)
-        if options.charts:
-            report.charts(json.loads(options.json.read_text("utf-8")), options.charts)
+    if options.json and options.charts:
+        report.charts(json.loads(options.json.read_text("utf-8")), options.charts)
 
 
 if __name__ == "__main__":
