@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Socket"]
 
+SERVER_DISCONNECT = Reason.SERVER_DISCONNECT  # bound once, as in the core
+
 TURN_EVERY = 64
 """After so many messages of a burst the event loop gets a turn, so that sync handlers starve nobody."""
 
@@ -116,7 +118,7 @@ class Socket:
             self._append(message)
         elif (waiting := self._deliver(message)) is not None:
             self._busy = True
-            return self._dispatch_in_reader(waiting)
+            return self._dispatch(waiting)
         elif not self._running:
             return None
         return self._wait_for_room() if self.crowded else None
@@ -198,14 +200,6 @@ class Socket:
             self._running -= 1
             self._made_room()
 
-    async def _dispatch_in_reader(self, waiting: Awaitable[Any]) -> None:
-        """Deliver in the reader's own task: nothing is read meanwhile, so a missing pong is our doing (row HB-2)."""
-        self.core.paused = True
-        try:
-            await self._dispatch(waiting)
-        finally:
-            self.core.paused = False
-
     async def _wait_for_room(self) -> None:
         self.core.paused = True
         try:
@@ -214,43 +208,58 @@ class Socket:
             self.core.paused = False
 
     async def _dispatch(self, waiting: Awaitable[Any] | None = None) -> None:
-        """Deliver until nothing waits."""
-        handlers, sid = self._runner.handlers, self.core.sid
+        """Deliver until nothing waits.
+
+        :param waiting: what the first message's handler has left to do, where the reader's own task delivers: nothing
+            is read meanwhile, so a missing pong is our doing (row HB-2).
+        """
+        core, runner = self.core, self._runner
+        reading = waiting is not None
+        if reading:
+            core.paused = True
         count = 0
         try:
-            if waiting is not None:
-                await handlers.attend("message", sid, waiting)
-            while self._inbox:
-                if self.core.reason is Reason.SERVER_DISCONNECT:
-                    break
-                waiting = self._deliver(self._inbox.popleft())
-                self._made_room()
+            while True:
                 if waiting is not None:
-                    await handlers.attend("message", sid, waiting)
-                elif self._running >= self._runner.max_pending_messages:
+                    try:
+                        await waiting
+                    except BaseException as error:
+                        runner.handlers.failed("message", core.sid, error)
+                elif self._running >= runner.max_pending_messages:
                     await self._fewer_running()
                 count += 1
                 if count % TURN_EVERY == 0:
-                    await self._runner.runtime.turn()
+                    await runner.runtime.turn()
+                if not self._inbox or core.reason is SERVER_DISCONNECT:
+                    break
+                waiting = self._deliver(self._inbox.popleft())
+                self._made_room()
         finally:
             self._busy = False
-            if self.core.reason is Reason.SERVER_DISCONNECT:
-                self._inbox = None
-                self._made_room()
-            if self._inbox:  # the reader that had been borrowed is gone; its client's messages are not
-                self._busy = True
-                self._runner.start(self._dispatch())
-            else:
-                self._inbox = None
-                if self._leaving is not None:
-                    self._runner.start(self._disconnect())
+            if reading:
+                core.paused = False
+            if core.reason is not None or self._inbox is not None:
+                self._dispatched()
+
+    def _dispatched(self) -> None:
+        """The dispatcher is gone, but not all is over."""
+        if self.core.reason is SERVER_DISCONNECT:
+            self._inbox = None
+            self._made_room()
+        if self._inbox:  # the reader that had been borrowed is gone; its client's messages are not
+            self._busy = True
+            self._runner.start(self._dispatch())
+        else:
+            self._inbox = None
+            if self._leaving is not None:
+                self._runner.start(self._disconnect())
 
     async def _fewer_running(self) -> None:
         """Wait until another handler may be started.
 
         Not where no more are to be: those that run may wait for the disconnect, which comes after this.
         """
-        while self._running >= self._runner.max_pending_messages and self.core.reason is not Reason.SERVER_DISCONNECT:
+        while self._running >= self._runner.max_pending_messages and self.core.reason is not SERVER_DISCONNECT:
             if self._room is None:
                 self._room = self._runner.runtime.event()
             await self._room.wait()
