@@ -113,6 +113,11 @@ class LiveConnection:
         self._runner.settle()
         return None
 
+    @property
+    def crowded(self) -> bool:
+        """See :class:`eio_server.integration.Connection`."""
+        return self._socket is not None and self._socket.crowded
+
     def lost(self, code: int | None = None, *, error: bool = False) -> None:
         """See :class:`eio_server.integration.Connection`."""
         if self._lost:
