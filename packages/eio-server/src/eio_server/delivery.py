@@ -183,7 +183,8 @@ class Socket:
     def _deliver(self, message: str | bytes) -> Awaitable[Any] | None:
         """Hand a message to its handler: done, or started in a task, or to be awaited by the dispatcher."""
         runner = self._runner
-        waiting = runner.handlers.call_message(self.core.sid, runner.incoming(message))
+        incoming = runner.incoming
+        waiting = runner.handlers.call_message(self.core.sid, incoming(message))
         if waiting is None or not runner.async_handlers:
             return waiting
         self._running += 1
