@@ -45,6 +45,7 @@ class Socket:
         "_room",
         "_runner",
         "_running",
+        "_runtime",
         "_state",
         "answering",
         "core",
@@ -52,6 +53,7 @@ class Socket:
 
     def __init__(self, runner: Runner, core: Session) -> None:
         self._runner = runner
+        self._runtime = runner.runtime
         self.core = core
         self.answering: tuple[Poll, ...] = ()
         """The polls whose clients take their time over the response: several, if they ask again meanwhile."""
@@ -142,14 +144,14 @@ class Socket:
         """Wait until it is no longer crowded, or is over."""
         while self.crowded and self._leaving is None:
             if self._room is None:
-                self._room = self._runner.runtime.event()
+                self._room = self._runtime.event()
             await self._room.wait()
 
     def closed_with(self, reason: str) -> None:
         """The session is over: the disconnect handler comes when everything before it has been."""
         self._leaving = reason
         for poll in self.answering:
-            self._runner.engine.begin_hangup(poll, self._runner.runtime.now())
+            self._runner.engine.begin_hangup(poll, self._runtime.now())
         self.drained()
         self._made_room()
         if not self._busy:
@@ -169,7 +171,7 @@ class Socket:
         Not in its own connect handler: nothing is written before that has returned.
         """
         while self.core.above_low_water and (self.core.life is Life.OPEN or self.core.life is Life.CLOSING):
-            event = self._runner.runtime.event()
+            event = self._runtime.event()
             self._drained = [*(self._drained or ()), event]
             await event.wait()
 
@@ -188,7 +190,7 @@ class Socket:
         if waiting is None or not runner.async_handlers:
             return waiting
         self._running += 1
-        runner.runtime.start(self._run(waiting))
+        self._runtime.start(self._run(waiting))
         return None
 
     async def _run(self, waiting: Awaitable[Any]) -> None:
@@ -230,7 +232,7 @@ class Socket:
                     await self._fewer_running()
                 count += 1
                 if count % TURN_EVERY == 0:
-                    await runner.runtime.turn()
+                    await self._runtime.turn()
                 if not self._inbox or core.reason is SERVER_DISCONNECT:
                     break
                 waiting = self._deliver(self._inbox.popleft())
@@ -262,7 +264,7 @@ class Socket:
         """
         while self._running >= self._runner.max_pending_messages and self.core.reason is not SERVER_DISCONNECT:
             if self._room is None:
-                self._room = self._runner.runtime.event()
+                self._room = self._runtime.event()
             await self._room.wait()
 
     def _made_room(self) -> None:
