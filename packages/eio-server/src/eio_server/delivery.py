@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Socket"]
 
-SERVER_DISCONNECT = Reason.SERVER_DISCONNECT  # bound once, as in the core
+# Bound once, as in the core.
+OPEN, CLOSING, CLOSED = Life.OPEN, Life.CLOSING, Life.CLOSED
+SERVER_DISCONNECT = Reason.SERVER_DISCONNECT
 
 TURN_EVERY = 64
 """After so many messages of a burst the event loop gets a turn, so that sync handlers starve nobody."""
@@ -86,12 +88,12 @@ class Socket:
     @property
     def connected(self) -> bool:
         """Whether the handshake is over and the session has not been closed."""
-        return self.core.life is Life.OPEN
+        return self.core.life is OPEN
 
     @property
     def closed(self) -> bool:
         """Whether it is closing or closed."""
-        return self.core.life is Life.CLOSING or self.core.life is Life.CLOSED
+        return self.core.life is CLOSING or self.core.life is CLOSED
 
     @property
     def upgraded(self) -> bool:
@@ -170,7 +172,7 @@ class Socket:
 
         Not in its own connect handler: nothing is written before that has returned.
         """
-        while self.core.above_low_water and (self.core.life is Life.OPEN or self.core.life is Life.CLOSING):
+        while self.core.above_low_water and (self.core.life is OPEN or self.core.life is CLOSING):
             event = self._runtime.event()
             self._drained = [*(self._drained or ()), event]
             await event.wait()
