@@ -194,7 +194,7 @@ class Engine:
         if link.channel is CARRYING:
             if type(frame) is str:
                 limit = self.settings.max_http_buffer_size
-                if frame and frame[0] == "4" and len(frame) <= limit and (frame.isascii() or websocket.fits(frame, limit)):
+                if frame[:1] == "4" and len(frame) <= limit and (frame.isascii() or websocket.fits(frame, limit)):
                     link.session.heard = True  # type: ignore[union-attr] # a carrying link has a session
                     return frame[1:]
             elif type(frame) is bytes and len(frame) <= self.settings.max_http_buffer_size:

@@ -39,7 +39,7 @@ class Json:
 
     def incoming(self, data: str | bytes) -> Any:
         """What the handler gets: text that is a JSON object or array is decoded; all other text stays as it came."""
-        if type(data) is not str or not data or data[0] not in "{[":
+        if type(data) is not str or data[:1] not in ("{", "["):
             return data
         try:
             return self.loads(data)
