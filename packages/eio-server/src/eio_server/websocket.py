@@ -164,9 +164,7 @@ class LiveConnection:
         if link.closing is not None:
             self._written()
 
-    async def _write_on(
-        self, websocket: WebSocket, rest: Awaitable[object], left: Iterable[str | bytes]
-    ) -> None:
+    async def _write_on(self, websocket: WebSocket, rest: Awaitable[object], left: Iterable[str | bytes]) -> None:
         """Go on with a write that suspended, then with the frames that are left and with whatever there is."""
         try:
             await rest
