@@ -177,5 +177,7 @@ async def test_the_rest_of_a_transport_is_the_transports() -> None:
     transport = Transport(exchangeable=False)
     cork = Cork(transport)
     assert cork.get_write_buffer_size() == 7
+    for name in dir(asyncio.Transport):
+        assert name.startswith("_") or callable(getattr(cork, name)), name
     cork.write(b"x")
     assert transport.written == [b"x"]

@@ -34,6 +34,7 @@ class Connection:
         self.headers = [("Vary", "Origin")]
         self.max_size = 100
         self.compress = False
+        self.crowded = False
         self.events: list[Any] = []
         self.websocket: WebSocket | None = None
         self.until: anyio.Event | None = None

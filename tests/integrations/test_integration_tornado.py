@@ -161,6 +161,27 @@ async def test_a_handler_outlives_its_websocket(serve: Serve) -> None:
         await eventually(lambda: not site.eio.sockets)
 
 
+async def test_tornado_reads_on_while_a_handler_is_awaited(serve: Serve) -> None:
+    """IN-13, CL-14: what comes meanwhile waits for its turn, and so does the end of the session."""
+    release = anyio.Event()
+    handled: list[str] = []
+
+    async def message(sid: str, data: str) -> None:
+        await release.wait()
+        handled.append(data)
+
+    async with serve(async_handlers=False) as site:
+        site.eio.on("message", message)
+        websocket = await site.websocket()
+        await websocket.send("4a", "4b", "4c", "1")
+        await eventually(lambda: site.eio.sockets[websocket.sid].closed)
+        assert handled == []
+        assert site.seen.of(websocket.sid) == []
+        release.set()
+        assert await site.seen.closed(websocket.sid) == "client disconnect"
+        assert handled == ["a", "b", "c"]
+
+
 async def test_a_waiter_that_was_cancelled_can_end() -> None:
     """IN-13: ``asyncio.run`` cancels all tasks at its end, and connections may close behind that."""
 

@@ -69,7 +69,7 @@ def echo(kind: str, eio: AsyncServer) -> Callable[[str, Any], Any]:
     return asynchronous if kind == "async" else lambda sid, data: eio.broadcast([sid], data)
 
 
-BUDGETS = {("async", False): 18, ("async", True): 20 if EAGER else 23, ("sync", False): 18, ("sync", True): 18}
+BUDGETS = {("async", False): 14, ("async", True): 16 if EAGER else 18, ("sync", False): 16, ("sync", True): 16}
 """For each echo: feed, handler, send, write. What it is now; less is better, more wants a reason."""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Any
+from operator import attrgetter
 
 from eio_server import watch
 
@@ -111,18 +111,32 @@ class Cork(Relay):
     cost of an echo. Nothing else is ever held.
     """
 
-    __slots__ = ("_held", "_loop", "_size", "_transport", "is_closing")
+    __slots__ = ("_held", "_loop", "_size", "_transport")
+
+    # Passed on by name: with a __getattr__ CPython looks up every attribute of this object in the slowest way.
+    abort = property(attrgetter("_transport.abort"))
+    can_write_eof = property(attrgetter("_transport.can_write_eof"))
+    get_extra_info = property(attrgetter("_transport.get_extra_info"))
+    get_protocol = property(attrgetter("_transport.get_protocol"))
+    get_write_buffer_limits = property(attrgetter("_transport.get_write_buffer_limits"))
+    get_write_buffer_size = property(attrgetter("_transport.get_write_buffer_size"))
+    is_reading = property(attrgetter("_transport.is_reading"))
+    pause_reading = property(attrgetter("_transport.pause_reading"))
+    resume_reading = property(attrgetter("_transport.resume_reading"))
+    set_protocol = property(attrgetter("_transport.set_protocol"))
+    set_write_buffer_limits = property(attrgetter("_transport.set_write_buffer_limits"))
+    write_eof = property(attrgetter("_transport.write_eof"))
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._loop = asyncio.get_running_loop()
         self._held: list[bytes] | None = None
         self._size = 0
-        self.is_closing = transport.is_closing
         self.insert(transport)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
+    def is_closing(self) -> bool:
+        """Pass the answer on."""
+        return self._transport.is_closing()
 
     def data_received(self, data: bytes) -> None:
         """Pass it on, which wakes the reader, and release what that writes right after it."""

@@ -39,14 +39,12 @@ async def carry(request: web.Request, offer: Offer) -> web.StreamResponse:
 class WebSocket:
     """See :class:`eio_server.integration.WebSocket`."""
 
-    __slots__ = ("_code", "_reader", "_request", "_response", "_send_bytes", "_send_text", "_transport")
+    __slots__ = ("_code", "_reader", "_request", "_response", "_transport")
 
     def __init__(self, request: web.Request, response: web.WebSocketResponse, transport: asyncio.Transport) -> None:
         self._request = request
         self._response = response
         self._transport = transport
-        self._send_text = response.send_str
-        self._send_bytes = response.send_bytes
         self._reader: asyncio.Task[None] | None = None
         """The task that reads, while it waits for a message and not for the application."""
         self._code: int | None = None
@@ -56,9 +54,9 @@ class WebSocket:
         """See :class:`eio_server.integration.WebSocket`."""
         try:
             if isinstance(frame, str):
-                await self._send_text(frame)
+                await self._response.send_str(frame)
             else:
-                await self._send_bytes(frame)
+                await self._response.send_bytes(frame)
         except ConnectionError:
             raise Disconnected from None
 

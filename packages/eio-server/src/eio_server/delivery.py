@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Socket"]
 
+# Bound once, as in the core.
+OPEN, CLOSING, CLOSED = Life.OPEN, Life.CLOSING, Life.CLOSED
+SERVER_DISCONNECT = Reason.SERVER_DISCONNECT
+
 TURN_EVERY = 64
 """After so many messages of a burst the event loop gets a turn, so that sync handlers starve nobody."""
 
@@ -43,6 +47,7 @@ class Socket:
         "_room",
         "_runner",
         "_running",
+        "_runtime",
         "_state",
         "answering",
         "core",
@@ -50,6 +55,7 @@ class Socket:
 
     def __init__(self, runner: Runner, core: Session) -> None:
         self._runner = runner
+        self._runtime = runner.runtime
         self.core = core
         self.answering: tuple[Poll, ...] = ()
         """The polls whose clients take their time over the response: several, if they ask again meanwhile."""
@@ -82,12 +88,12 @@ class Socket:
     @property
     def connected(self) -> bool:
         """Whether the handshake is over and the session has not been closed."""
-        return self.core.life is Life.OPEN
+        return self.core.life is OPEN
 
     @property
     def closed(self) -> bool:
         """Whether it is closing or closed."""
-        return self.core.life is Life.CLOSING or self.core.life is Life.CLOSED
+        return self.core.life is CLOSING or self.core.life is CLOSED
 
     @property
     def upgraded(self) -> bool:
@@ -116,7 +122,7 @@ class Socket:
             self._append(message)
         elif (waiting := self._deliver(message)) is not None:
             self._busy = True
-            return self._dispatch_in_reader(waiting)
+            return self._dispatch(waiting)
         elif not self._running:
             return None
         return self._wait_for_room() if self.crowded else None
@@ -140,14 +146,14 @@ class Socket:
         """Wait until it is no longer crowded, or is over."""
         while self.crowded and self._leaving is None:
             if self._room is None:
-                self._room = self._runner.runtime.event()
+                self._room = self._runtime.event()
             await self._room.wait()
 
     def closed_with(self, reason: str) -> None:
         """The session is over: the disconnect handler comes when everything before it has been."""
         self._leaving = reason
         for poll in self.answering:
-            self._runner.engine.begin_hangup(poll, self._runner.runtime.now())
+            self._runner.engine.begin_hangup(poll, self._runtime.now())
         self.drained()
         self._made_room()
         if not self._busy:
@@ -166,8 +172,8 @@ class Socket:
 
         Not in its own connect handler: nothing is written before that has returned.
         """
-        while self.core.above_low_water and (self.core.life is Life.OPEN or self.core.life is Life.CLOSING):
-            event = self._runner.runtime.event()
+        while self.core.above_low_water and (self.core.life is OPEN or self.core.life is CLOSING):
+            event = self._runtime.event()
             self._drained = [*(self._drained or ()), event]
             await event.wait()
 
@@ -181,11 +187,12 @@ class Socket:
     def _deliver(self, message: str | bytes) -> Awaitable[Any] | None:
         """Hand a message to its handler: done, or started in a task, or to be awaited by the dispatcher."""
         runner = self._runner
-        waiting = runner.handlers.call_message(self.core.sid, runner.incoming(message))
+        incoming = runner.incoming
+        waiting = runner.handlers.call_message(self.core.sid, incoming(message))
         if waiting is None or not runner.async_handlers:
             return waiting
         self._running += 1
-        runner.runtime.start(self._run(waiting))
+        self._runtime.start(self._run(waiting))
         return None
 
     async def _run(self, waiting: Awaitable[Any]) -> None:
@@ -198,14 +205,6 @@ class Socket:
             self._running -= 1
             self._made_room()
 
-    async def _dispatch_in_reader(self, waiting: Awaitable[Any]) -> None:
-        """Deliver in the reader's own task: nothing is read meanwhile, so a missing pong is our doing (row HB-2)."""
-        self.core.paused = True
-        try:
-            await self._dispatch(waiting)
-        finally:
-            self.core.paused = False
-
     async def _wait_for_room(self) -> None:
         self.core.paused = True
         try:
@@ -214,45 +213,60 @@ class Socket:
             self.core.paused = False
 
     async def _dispatch(self, waiting: Awaitable[Any] | None = None) -> None:
-        """Deliver until nothing waits."""
-        handlers, sid = self._runner.handlers, self.core.sid
+        """Deliver until nothing waits.
+
+        :param waiting: what the first message's handler has left to do, where the reader's own task delivers: nothing
+            is read meanwhile, so a missing pong is our doing (row HB-2).
+        """
+        core, runner = self.core, self._runner
+        reading = waiting is not None
+        if reading:
+            core.paused = True
         count = 0
         try:
-            if waiting is not None:
-                await handlers.attend("message", sid, waiting)
-            while self._inbox:
-                if self.core.reason is Reason.SERVER_DISCONNECT:
-                    break
-                waiting = self._deliver(self._inbox.popleft())
-                self._made_room()
+            while True:
                 if waiting is not None:
-                    await handlers.attend("message", sid, waiting)
-                elif self._running >= self._runner.max_pending_messages:
+                    try:
+                        await waiting
+                    except BaseException as error:
+                        runner.handlers.failed("message", core.sid, error)
+                elif self._running >= runner.max_pending_messages:
                     await self._fewer_running()
                 count += 1
                 if count % TURN_EVERY == 0:
-                    await self._runner.runtime.turn()
+                    await self._runtime.turn()
+                if not self._inbox or core.reason is SERVER_DISCONNECT:
+                    break
+                waiting = self._deliver(self._inbox.popleft())
+                self._made_room()
         finally:
             self._busy = False
-            if self.core.reason is Reason.SERVER_DISCONNECT:
-                self._inbox = None
-                self._made_room()
-            if self._inbox:  # the reader that had been borrowed is gone; its client's messages are not
-                self._busy = True
-                self._runner.start(self._dispatch())
-            else:
-                self._inbox = None
-                if self._leaving is not None:
-                    self._runner.start(self._disconnect())
+            if reading:
+                core.paused = False
+            if core.reason is not None or self._inbox is not None:
+                self._dispatched()
+
+    def _dispatched(self) -> None:
+        """The dispatcher is gone, but not all is over."""
+        if self.core.reason is SERVER_DISCONNECT:
+            self._inbox = None
+            self._made_room()
+        if self._inbox:  # the reader that had been borrowed is gone; its client's messages are not
+            self._busy = True
+            self._runner.start(self._dispatch())
+        else:
+            self._inbox = None
+            if self._leaving is not None:
+                self._runner.start(self._disconnect())
 
     async def _fewer_running(self) -> None:
         """Wait until another handler may be started.
 
         Not where no more are to be: those that run may wait for the disconnect, which comes after this.
         """
-        while self._running >= self._runner.max_pending_messages and self.core.reason is not Reason.SERVER_DISCONNECT:
+        while self._running >= self._runner.max_pending_messages and self.core.reason is not SERVER_DISCONNECT:
             if self._room is None:
-                self._room = self._runner.runtime.event()
+                self._room = self._runtime.event()
             await self._room.wait()
 
     def _made_room(self) -> None:

@@ -47,7 +47,7 @@ class Handlers:
             raise ValueError(f"Invalid event: {event!r} is not one of {', '.join(EVENTS)}")
 
     def call_message(self, sid: str, data: Any) -> Awaitable[Any] | None:
-        """Call the message handler; an awaitable is what is left to do, see :meth:`attend`."""
+        """Call the message handler; an awaitable is what is left to do, and fails with :meth:`failed`."""
         handler = self.message
         if handler is None:
             return None
@@ -66,13 +66,6 @@ class Handlers:
         if not is_its_own(error):
             raise error
         self.logger.error("%s handler failed for %s", event, sid, exc_info=error)
-
-    async def attend(self, event: str, sid: str, awaitable: Awaitable[Any]) -> None:
-        """Await what a handler returned; its exception is logged and ends here."""
-        try:
-            await awaitable
-        except BaseException as error:
-            self.failed(event, sid, error)
 
     async def call_disconnect(self, sid: str, reason: str) -> None:
         """Call the disconnect handler, with or without the reason (row AP-6)."""

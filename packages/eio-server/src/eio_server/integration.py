@@ -132,7 +132,14 @@ class Connection(Protocol):
     """The runner's side of a WebSocket."""
 
     def feed(self, frame: str | bytes) -> Coroutine[Any, Any, None] | None:
-        """A message arrived. If something is returned, await it before the next one is read."""
+        """A message arrived. If something is returned, await it before the next one is read.
+
+        Whoever awaits it in a task of its own may read on meanwhile, unless the session is :attr:`crowded`.
+        """
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so many messages wait for their handlers that no more are to be read (row H20)."""
 
     def lost(self, code: int | None = None, *, error: bool = False) -> None:
         """The WebSocket is gone.

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import copy_context
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from eio_core import (
@@ -74,6 +73,7 @@ class Runner:
         self.max_pending_messages = 128
         self.websocket_compression = False
         self.incoming: Any = _unchanged
+        self._runtime: Runtime | None = None
         self._armed: float | None = None
         self._settling = False
         self._context = copy_context()
@@ -83,10 +83,13 @@ class Runner:
 
     # --------------------------------------------------------------------------------------------------------- tasks
 
-    @cached_property
+    @property
     def runtime(self) -> Runtime:
         """The runtime of the running event loop, made when it is first needed."""
-        return self._server.integration.make_runtime()
+        # No cached_property: that asks for __dict__, and from then on CPython 3.11 looks up all attributes slowly.
+        if self._runtime is None:
+            self._runtime = self._server.integration.make_runtime()
+        return self._runtime
 
     @property
     def runtime_here(self) -> Runtime:
@@ -110,7 +113,7 @@ class Runner:
     def startup(self) -> None:
         """The framework starts (again): accept handshakes, in the event loop that runs now."""
         if not self.runtime.is_here():  # else clients that came before it keep theirs
-            self.runtime = self._server.integration.make_runtime()
+            self._runtime = self._server.integration.make_runtime()
             self._armed = None
         self.engine.reopen()
 

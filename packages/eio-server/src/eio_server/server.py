@@ -338,12 +338,16 @@ class AsyncServer:
         try:
             for sid in sids:
                 socket = sockets.get(sid)
-                if socket is not None and not socket.closed:
+                if socket is None:
+                    continue
+                try:
                     connection = engine.send(socket.core, message)
-                    if connection is not None:
-                        dirty.append(connection)
-                    elif socket.core.reason is not None:
-                        self._slow_consumer(socket)
+                except SessionClosed:
+                    continue
+                if connection is not None:
+                    dirty.append(connection)
+                elif socket.core.reason is not None:
+                    self._slow_consumer(socket)
         finally:
             for connection in dirty:
                 if connection.handle is not None:  # None: lost in the meantime, or not there to be written yet

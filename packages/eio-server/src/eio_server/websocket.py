@@ -8,7 +8,7 @@ server's goes on with it; the sender is not held up, and cancelling the sender d
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Coroutine, Iterable
 from contextvars import copy_context
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -77,6 +77,7 @@ class LiveConnection:
         "_link",
         "_lost",
         "_runner",
+        "_runtime",
         "_socket",
         "_websocket",
         "_writer",
@@ -85,6 +86,7 @@ class LiveConnection:
 
     def __init__(self, runner: Runner, link: Link) -> None:
         self._runner = runner
+        self._runtime = runner.runtime
         self._link = link
         self._socket: Socket | None = None if link.session is None else link.session.handle
         self._websocket: WebSocket | None = None
@@ -113,6 +115,11 @@ class LiveConnection:
         self._runner.settle()
         return None
 
+    @property
+    def crowded(self) -> bool:
+        """See :class:`eio_server.integration.Connection`."""
+        return self._socket is not None and self._socket.crowded
+
     def lost(self, code: int | None = None, *, error: bool = False) -> None:
         """See :class:`eio_server.integration.Connection`."""
         if self._lost:
@@ -137,17 +144,17 @@ class LiveConnection:
         if self._writing:
             return
         self._writing = True
-        runner = self._runner
-        take_frames, step = runner.engine.take_frames, runner.runtime.step
+        engine = self._runner.engine
         try:
-            while frames := take_frames(link):
-                for index, frame in enumerate(frames):
+            while frames := engine.take_frames(link):
+                left = iter(frames)
+                for frame in left:
                     waiting = websocket.write(frame)
                     if waiting is not None:
-                        done, rest = step(waiting, self._context)
+                        done, rest = self._runtime.step(waiting, self._context)
                         if not done:
-                            self._writer = runner.runtime.spawn(
-                                self._write_on(websocket, rest, frames, index + 1), context=self._context
+                            self._writer = self._runtime.spawn(
+                                self._write_on(websocket, rest, left), context=self._context
                             )
                             return
         except Exception as error:
@@ -157,19 +164,17 @@ class LiveConnection:
         if link.closing is not None:
             self._written()
 
-    async def _write_on(
-        self, websocket: WebSocket, rest: Awaitable[object], frames: list[str | bytes], index: int
-    ) -> None:
-        """Go on with a write that suspended, then with whatever there is."""
+    async def _write_on(self, websocket: WebSocket, rest: Awaitable[object], left: Iterable[str | bytes]) -> None:
+        """Go on with a write that suspended, then with the frames that are left and with whatever there is."""
         try:
             await rest
             while True:
-                for frame in frames[index:]:
+                for frame in left:
                     waiting = websocket.write(frame)
                     if waiting is not None:
                         await waiting
-                frames, index = self._runner.engine.take_frames(self._link), 0
-                if not frames:
+                left = self._runner.engine.take_frames(self._link)
+                if not left:
                     break
                 if self._runner.engine.effects:
                     self._runner.settle()
@@ -195,7 +200,7 @@ class LiveConnection:
 
     def _begin_close(self) -> None:
         """From now on the peer has its time to finish, even if it reads nothing (row CL-18)."""
-        self._runner.engine.begin_hangup(self._link, self._runner.runtime.now())
+        self._runner.engine.begin_hangup(self._link, self._runtime.now())
         self._runner.rearm()
 
     async def _close(self, code: int) -> None:

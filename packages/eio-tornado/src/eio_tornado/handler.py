@@ -195,14 +195,15 @@ class Handler(WebSocketHandler):
         self._connection = offer.opened(self._websocket)
 
     def on_message(self, message: str | bytes) -> Any:
-        """A message; Tornado reads no further while what is returned is not done (row IN-13)."""
+        """A message; Tornado reads no further while what is returned is not done, if anything is (row IN-13)."""
         assert self._connection is not None, "it was opened"
         waiting = self._connection.feed(message)
-        if waiting is None:
-            return None
+        if waiting is None or self._connection.crowded:
+            return waiting
         if self._waiter is None:
             self._waiter = Waiter()
-        return self._waiter.begin(waiting)
+        self._waiter.begin(waiting)
+        return None
 
     def on_close(self) -> None:
         """The WebSocket is over; or a poll, which has none."""
