@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-from eio_core import Request, Response, headers_from_text
+from eio_core import REQUEST_HEADERS, Request, Response
 from eio_server.endings import LINGER, unanswered
 from eio_server.environ import decoded_path, latin1, make_environ
 from eio_server.integration import BodyTooLarge, Disconnected, Offer
@@ -34,7 +34,8 @@ class Exchange(Watch):
         self._protocol = stream.protocol
         self._lost: Callable[[], None] | None = None
         headers = request.headers
-        wanted = headers_from_text((name, latin1(value)) for name, value in headers.items())
+        # Asked for by name: to go through all makes a new name for each, which lives as long as Sanic has the request.
+        wanted = {name: latin1(", ".join(headers.getall(name))) for name in REQUEST_HEADERS if name in headers}
         self.request = Request(
             method=request.method,
             query=latin1(request.query_string),
