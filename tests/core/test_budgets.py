@@ -101,6 +101,27 @@ def test_calls_of_a_burst() -> None:
     assert len(calls(burst)) <= 102
 
 
+@pytest.mark.parametrize(("origin", "most"), [(None, 39), ("http://own", 51)])
+def test_calls_of_a_polling_cycle(origin: str | None, most: int) -> None:
+    """P4: a POST with one message, and the GET of its echo; a browser says where the page is from."""
+    driver = Driver()
+    session = driver.polling()
+    headers = {"host": "own", "content-length": "6"}
+    if origin is not None:
+        headers["origin"] = origin
+
+    def cycle() -> None:
+        post = driver.post(headers=headers)
+        (message,) = driver.engine.receive_body(post, b"4hello", driver.now)
+        driver.engine.take_response(post)
+        driver.engine.send(session, message)
+        assert driver.body(driver.get(headers=headers)) == "4hello"
+
+    called = calls(cycle)
+    print(f"polling cycle, origin {origin}: {len(called)} calls")
+    assert len(called) <= most, called
+
+
 def test_calls_do_not_depend_on_the_number_of_sessions() -> None:
     """P9: neither for a message nor for finding the next deadline."""
     counts = []

@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from eio_core import Request
 from eio_server import AsyncServer
 from eio_server.asyncio_runtime import AsyncioRuntime
 from eio_server.integration import register
@@ -50,8 +51,6 @@ class Integration(FakeIntegration):
 
 async def carried(eio: AsyncServer) -> tuple[Any, FakeWebSocket]:
     """A client on WebSocket, on a real event loop."""
-    from eio_core import Request
-
     exchange = FakeExchange(Request("GET", HANDSHAKE + "websocket", websocket=True))
     offer = await eio.runner.serve(exchange)
     assert offer is not None
@@ -100,6 +99,37 @@ def test_calls_of_an_echo(kind: str, *, async_handlers: bool) -> None:
     total = sum(each.values())
     print(f"\n{kind} echo, async_handlers={async_handlers}: {total} calls", *each.items(), sep="\n  ")
     assert total <= BUDGETS[kind, async_handlers]
+
+
+CYCLE = 66
+"""For a POST with one message and the GET of its echo; what it is now."""
+
+
+def test_calls_of_a_polling_cycle() -> None:
+    """P4: Python-level calls of eio_core and eio_server; a task delivers the message."""
+    register(Integration(None, "real"))  # type: ignore[arg-type] # it makes its own
+    calls = Calls()
+
+    async def main() -> list[bytes]:
+        eio = AsyncServer("real", async_handlers=False)
+        eio.on("message", echo("async", eio))
+        await eio.runner.serve(FakeExchange(Request("GET", HANDSHAKE + "polling")))
+        query = f"{HANDSHAKE}polling&sid={next(iter(eio.sockets))}"
+        posts = [FakeExchange(Request("POST", query), f"4{number}".encode()) for number in range(MANY)]
+        gets = [FakeExchange(Request("GET", query)) for _ in range(MANY)]
+        with calls:
+            for post, get in zip(posts, gets, strict=True):
+                await eio.runner.serve(post)
+                await asyncio.sleep(0)
+                await eio.runner.serve(get)
+        await eio.shutdown(timeout=0)
+        return [get.responses[0].body for get in gets]
+
+    assert asyncio.run(main()) == [f"4{number}".encode() for number in range(MANY)]
+    each = {name: count / MANY for name, count in calls.names.items()}
+    total = sum(each.values())
+    print(f"\na polling cycle: {total} calls", *each.items(), sep="\n  ")
+    assert total <= CYCLE
 
 
 @pytest.mark.parametrize("kind", ["async", "sync"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -128,6 +128,30 @@ def test_the_client_leaves_while_the_application_decides(world: World, query: st
     (connected, gone) = world.events
     assert gone == ("disconnect", connected[1], Reason.TRANSPORT_ERROR)
     world.assert_nothing_left()
+
+
+def test_nothing_but_a_handshake_is_shielded(world: World) -> None:
+    """HS-26: where a framework cancels its handler, a connect handler finishes; who has a session needs no task."""
+    shielded: list[str] = []
+
+    def serve(method: str, query: str, body: bytes = b"") -> FakeExchange:
+        async def shield(handshake: Coroutine[Any, Any, Any]) -> Any:
+            shielded.append(query)
+            return await handshake
+
+        exchange = FakeExchange(Request(method, query), body)
+        world.runtime.call(world.runner.serve(exchange, shield))
+        return exchange
+
+    opened = serve("GET", POLLING)
+    assert shielded == [POLLING]
+    query = f"{POLLING}&sid={world.events[0][1]}"
+    assert opened.responses[0].status == 200
+    assert serve("POST", query, b"4x").responses[0].body == b"ok"
+    world.send(world.events[0][1], "y")
+    assert serve("GET", query).responses[0].body == b"4y"
+    assert serve("GET", "transport=polling").responses[0].status == 400
+    assert shielded == [POLLING]
 
 
 def test_a_client_that_left_is_rejected(world: World) -> None:

@@ -79,7 +79,7 @@ class ASGIApp:
         prefix = self.engineio_path
         if prefix is None:
             return True
-        return any((path + "/").startswith(prefix) for path in (scope["path"], path_below_mount(scope)))
+        return (scope["path"] + "/").startswith(prefix) or (path_below_mount(scope) + "/").startswith(prefix)
 
     async def _not_found(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what nobody serves (rows SD-6, IN-4)."""

@@ -43,12 +43,12 @@ class Exchange:
         """Whether all of the body was read."""
         scheme = scope.get("scheme") or "http"
         self.request = Request(
-            method=scope.get("method", "GET"),
-            query=scope.get("query_string", b"").decode("latin-1"),
-            headers=headers_from_wire(scope["headers"]),
-            scheme=_SCHEMES.get(scheme, scheme),
-            websocket=scope["type"] == "websocket",  # over HTTP/2 no header tells (row WS-21)
-            http_version=scope.get("http_version") or "1.1",
+            scope.get("method", "GET"),
+            scope.get("query_string", b"").decode("latin-1"),
+            headers_from_wire(scope["headers"]),
+            _SCHEMES.get(scheme, scheme),
+            scope["type"] == "websocket",  # over HTTP/2 no header tells (row WS-21)
+            scope.get("http_version") or "1.1",
         )
 
     def environ(self) -> dict[str, Any]:

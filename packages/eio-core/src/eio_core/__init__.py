@@ -50,7 +50,16 @@ from .cookies import check_cookie, set_cookie
 from .effects import Abort, Closed, Drained, Effect, Upgraded, Write
 from .engine import Engine
 from .errors import EioError, ErrorCode, LocalProtocolError, SessionClosed
-from .http import REQUEST_HEADERS, Headers, Refusal, Request, Response, headers_from_wire, headers_to_wire
+from .http import (
+    REQUEST_HEADERS,
+    Headers,
+    Refusal,
+    Request,
+    Response,
+    headers_from_text,
+    headers_from_wire,
+    headers_to_wire,
+)
 from .origins import ANY_ORIGIN, NO_CORS, SAME_ORIGIN, OriginPolicy, own_origins, policy_of
 from .packets import Encoded, Packet, PacketType
 from .payloads import decode_payload, encode_payload
@@ -100,6 +109,7 @@ __all__ = [
     "compressed",
     "decode_payload",
     "encode_payload",
+    "headers_from_text",
     "headers_from_wire",
     "headers_to_wire",
     "own_origins",

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["admit", "refuse_shutdown"]
 
+WEBSOCKET = Route.WEBSOCKET  # bound once, as in engine.py
+
 
 def admit(
     request: Request, settings: Settings, sessions: Mapping[str, Session], *, shutting_down: bool
@@ -53,7 +55,7 @@ def admit(
     transport = query.get("transport", "")
     if transport not in settings.transports:
         return refusal(ErrorCode.UNKNOWN_TRANSPORT, request, cors, transport=transport)
-    if origin is not None and not origins.is_valid(origin):
+    if origin is not None and not cors and not origins.is_valid(origin):  # only a valid one has CORS headers
         return refusal(ErrorCode.BAD_REQUEST, request, cors, name="INVALID_ORIGIN", origin=origin)
     sid = query.get("sid")
     if sid:
@@ -94,7 +96,7 @@ def _admit_to_session(
     websocket = request.asks_websocket()
     if websocket and (transport != "websocket" or not settings.allow_upgrades):  # rows PG-12, WS-13, HS-22
         return refusal(ErrorCode.BAD_REQUEST, request, cors, name="TRANSPORT_HANDSHAKE_ERROR")
-    if not websocket and (transport == "websocket" or session.route is Route.WEBSOCKET):  # row HS-16
+    if not websocket and (transport == "websocket" or session.route is WEBSOCKET):  # row HS-16
         return refusal(
             ErrorCode.BAD_REQUEST,
             request,

@@ -37,6 +37,7 @@ BATCH_BYTES = 64 * 1024
 OPENING, OPEN, CLOSING, CLOSED = Life.OPENING, Life.OPEN, Life.CLOSING, Life.CLOSED
 POLLING, WEBSOCKET = Route.POLLING, Route.WEBSOCKET
 CARRYING, DRAINING = Channel.CARRYING, Channel.DRAINING
+DUE_HANGUP = Due.HANGUP
 
 
 class Engine:
@@ -177,7 +178,7 @@ class Engine:
         if session is not None and session.poll is poll:
             raise LocalProtocolError("this poll has not been taken yet: call take_response() before written()")
         poll.session = None
-        self.deadlines.discard(Due.HANGUP, poll)
+        self.deadlines.discard(DUE_HANGUP, poll)
         if session is not None and session.life is not CLOSED:
             outbox.written(self, session, poll.in_flight)
             if self._cut_at is not None and not session.buffered:  # the last of it was on its way (row SD-1)

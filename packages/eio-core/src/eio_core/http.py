@@ -19,6 +19,7 @@ __all__ = [
     "Refusal",
     "Request",
     "Response",
+    "headers_from_text",
     "headers_from_wire",
     "headers_to_wire",
     "parse_query",
@@ -118,6 +119,16 @@ def headers_from_wire(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
         name = _WANTED.get(raw_name.lower())
         if name is not None:
             value = raw_value.decode("latin-1")
+            result[name] = f"{result[name]}, {value}" if name in result else value
+    return result
+
+
+def headers_from_text(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The same as :func:`headers_from_wire`, of names and values that have been decoded."""
+    result: dict[str, str] = {}
+    for any_case, value in headers:
+        name = any_case.lower()
+        if name in REQUEST_HEADERS:
             result[name] = f"{result[name]}, {value}" if name in result else value
     return result
 

@@ -66,7 +66,8 @@ def is_allowed(origin: str, request: Request, policy: OriginPolicy, *, trust_for
     if isinstance(policy, frozenset):
         return origin in policy
     if policy is SAME_ORIGIN:
-        return _normal(origin) in own_origins(request, trust_forwarded=trust_forwarded)
+        own = own_origins(request, trust_forwarded=trust_forwarded)
+        return origin in own or _normal(origin) in own  # browsers write it in the normal form
     return True
 
 

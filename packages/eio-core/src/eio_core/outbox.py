@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from .engine import Engine
     from .session import Link, Poll, Session
 
+WEBSOCKET = Route.WEBSOCKET  # bound once, as in engine.py
+
 
 def outlet(session: Session) -> Poll | Link | None:
     """The connection that should be written now that something waits in the outbox, if there is one."""
-    if session.route is Route.WEBSOCKET:
+    if session.route is WEBSOCKET:
         return session.link
     poll = session.poll
     if poll is None or poll.held:

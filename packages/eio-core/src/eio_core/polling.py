@@ -25,6 +25,7 @@ _POST = LEGAL[Channel.POST]
 # Bound once, as in engine.py.
 OPEN, CLOSING, PROBING = Life.OPEN, Life.CLOSING, Route.PROBING
 FAIL, LEAVE, PONG, DELIVER = Action.FAIL, Action.LEAVE, Action.PONG, Action.DELIVER
+BODY, HANGUP, HOLD = Due.BODY, Due.HANGUP, Due.HOLD
 
 
 # ---------------------------------------------------------------------------------------------------------------- GET
@@ -62,7 +63,7 @@ def take_get_response(engine: Engine, poll: Poll) -> Response:
     poll.in_flight = session.in_flight - before
     session.poll = None
     if poll.held:
-        engine.deadlines.discard(Due.HOLD, poll)
+        engine.deadlines.discard(HOLD, poll)
     if len(taken) < most:  # so the outbox is empty now
         if session.life is CLOSING:
             taken.append(packets.CLOSE)
@@ -76,14 +77,14 @@ def take_get_response(engine: Engine, poll: Poll) -> Response:
 
 def lose_get(engine: Engine, poll: Poll) -> None:
     """The client of a poll is gone, before or while its response was written (rows PG-4, FD-12)."""
-    engine.deadlines.discard(Due.HANGUP, poll)
+    engine.deadlines.discard(HANGUP, poll)
     session = poll.session
     if session is None:
         return
     poll.session = None
     if session.poll is poll:
         session.poll = None
-        engine.deadlines.discard(Due.HOLD, poll)
+        engine.deadlines.discard(HOLD, poll)
     closing.finish(engine, session, Reason.TRANSPORT_ERROR)
 
 
@@ -102,7 +103,7 @@ def receive_post(engine: Engine, session: Session, request: Request, cors: Heade
         receive_oversize(engine, post)
     else:
         delay = settings.ping_interval + settings.ping_timeout
-        engine.deadlines.set(Due.BODY, post, now + delay, delay)
+        engine.deadlines.set(BODY, post, now + delay, delay)
     return post
 
 
@@ -111,7 +112,7 @@ def receive_body(engine: Engine, post: Post, body: bytes) -> list[str | bytes]:
     session = post.session
     if session is None or post.response is not None:
         return []
-    engine.deadlines.discard(Due.BODY, post)
+    engine.deadlines.discard(BODY, post)
     messages: list[str | bytes] = []
     for text in split_payload(body, max_packets=engine.settings.max_packets_per_payload) or [""]:
         if text[:1] == "4" and session.life is OPEN:  # nearly all of them: without a Packet for each
@@ -165,7 +166,7 @@ def lose_post(engine: Engine, post: Post) -> None:
     if session is None:
         return
     session.post = post.session = None
-    engine.deadlines.discard(Due.BODY, post)
+    engine.deadlines.discard(BODY, post)
     closing.finish(engine, session, Reason.TRANSPORT_ERROR)
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
 from eio_core import REQUEST_HEADERS, Request, Response
 from eio_server.endings import LINGER, unanswered
 from eio_server.environ import decoded_path, latin1, make_environ
-from eio_server.integration import BodyTooLarge, Disconnected
+from eio_server.integration import BodyTooLarge, Disconnected, Offer
 from eio_server.watch import Watch
 from sanic import HTTPResponse
 from sanic import Request as SanicRequest
@@ -34,6 +34,7 @@ class Exchange(Watch):
         self._protocol = stream.protocol
         self._lost: Callable[[], None] | None = None
         headers = request.headers
+        # Asked for by name: to go through all makes a new name for each, which lives as long as Sanic has the request.
         wanted = {name: latin1(", ".join(headers.getall(name))) for name in REQUEST_HEADERS if name in headers}
         self.request = Request(
             method=request.method,
@@ -66,6 +67,19 @@ class Exchange(Watch):
         """Whether the client has left."""
         transport = self._protocol.transport
         return transport is None or transport.is_closing()
+
+    async def shield(self, handshake: Coroutine[Any, Any, Offer | None]) -> Offer | None:
+        """Finish a handshake, even if Sanic cancels this meanwhile (row HS-26)."""
+        task = asyncio.create_task(handshake)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if not self.cancelled():
+                task.cancel()
+            await asyncio.wait([task])
+            if not task.cancelled() and (offer := task.result()) is not None:
+                offer.failed()
+            raise
 
     def cancelled(self) -> bool:
         """The handler was cancelled, which is how Sanic says that the client is gone: tell whoever watches.

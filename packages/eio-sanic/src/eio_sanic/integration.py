@@ -62,21 +62,15 @@ class SanicIntegration:
         exchange = Exchange(request)
         if exchange.request.websocket is False:
             server.runner.logger.error("Sanic serves no WebSockets: call app.enable_websocket() before it starts")
-        serving = asyncio.create_task(server.runner.serve(exchange))
         try:
-            await asyncio.wait([serving])
-        except asyncio.CancelledError:  # the client is gone; but a connect handler shall finish (row HS-26)
-            if not exchange.cancelled():
-                serving.cancel()
-            await asyncio.wait([serving])
-            if not serving.cancelled() and (offer := serving.result()) is not None:
-                offer.failed()
+            offer = await server.runner.serve(exchange, exchange.shield)
+        except asyncio.CancelledError:
+            exchange.cancelled()
             raise
-        offer = serving.result()
         if offer is None:
             await exchange.finish()
             return None
-        del exchange, serving  # a WebSocket lives long, and what was asked at its start need not
+        del exchange  # a WebSocket lives long, and what was asked at its start need not
         return await carry(request, offer)
 
 

@@ -180,9 +180,13 @@ class Runner:
 
     # ------------------------------------------------------------------------------------------------------- requests
 
-    async def serve(self, exchange: Exchange) -> SocketOffer | None:
+    async def serve(
+        self, exchange: Exchange, shield: Callable[[Coroutine[Any, Any, Any]], Awaitable[Any]] | None = None
+    ) -> SocketOffer | None:
         """Take a request to its end.
 
+        :param shield: where the framework cancels its handler as soon as the client is gone: how a handshake is awaited
+            all the same, for a connect handler is to finish (row HS-26). Nothing else here waits for a handler.
         :returns: None when it was answered, or the client is gone; an offer if it is to become a WebSocket now.
         """
         request = exchange.request
@@ -203,7 +207,9 @@ class Runner:
             elif isinstance(answer, Poll):
                 await self._serve_poll(exchange, answer)
             elif isinstance(answer, Handshake):
-                return await self._serve_handshake(exchange, answer)
+                handshake = self._serve_handshake(exchange, answer)
+                offer: SocketOffer | None = await (handshake if shield is None else shield(handshake))
+                return offer
             else:
                 return SocketOffer(self, answer.cors, upgrade=answer)
         except Exception:  # row ER-9: a defect of ours or of an integration, before anything was answered

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from eio_core import REQUEST_HEADERS, Request, Response
+from eio_core import Request, Response, headers_from_text
 from eio_server.environ import decoded_path, make_environ
 from eio_server.integration import BodyTooLarge, Disconnected
 from eio_server.watch import Watch
@@ -81,11 +81,10 @@ class Exchange(Watch):
         self.closing = False
         """Whether the connection is to end with it."""
         request = handler.request
-        headers = request.headers
         self.request = Request(
             method=request.method or "",
             query=request.query,
-            headers={name: ", ".join(headers.get_list(name)) for name in REQUEST_HEADERS if name in headers},
+            headers=headers_from_text(request.headers.get_all()),
             scheme=request.protocol,
             http_version=request.version.removeprefix("HTTP/"),
         )
