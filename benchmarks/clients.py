@@ -9,7 +9,7 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -23,6 +23,7 @@ __all__ = [
     "Echo",
     "Event",
     "Idle",
+    "Opener",
     "WebSocket",
     "Window",
     "connected",
@@ -262,32 +263,55 @@ async def _response(reader: asyncio.StreamReader) -> bytes:
     return body
 
 
-async def opening(server: Server, transport: str, seconds: float, at_once: int = 20) -> float:
-    """Open sessions for so long, so many at a time; how many a second."""
-    end = time.perf_counter() + seconds
+class Opener(asyncio.Protocol):
+    """Opens sessions on polling, one behind the other, on one connection."""
 
-    async def polling() -> int:
-        count = 0
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        while time.perf_counter() < end:
-            writer.write(handshake("polling"))
-            await _response(reader)
-            count += 1
-        writer.close()
-        return count
+    def __init__(self, path: str) -> None:
+        self._request = handshake("polling", path)
+        self._data = b""
+        self.count = 0
 
-    async def websocket() -> int:
-        count = 0
-        while time.perf_counter() < end:
-            async with connected(server, lambda: Idle(opens=True), 1):
-                count += 1
-        return count
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Open the first one."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        transport.write(self._request)
 
-    start = time.perf_counter()
-    counts: Iterable[int] = await asyncio.gather(
-        *((polling if transport == "polling" else websocket)() for _ in range(at_once))
-    )
-    return sum(counts) / (time.perf_counter() - start)
+    def data_received(self, data: bytes) -> None:
+        """Its response, once it is whole, is followed by the next one."""
+        self._data += data
+        if take_response(self._data) is not None:
+            self._data = b""
+            self.count += 1
+            self.transport.write(self._request)
+
+
+async def opening(server: Server, transport: str, seconds: float, at_once: int = 20) -> tuple[float, Window]:
+    """Open sessions for so long, so many at a time; how many a second. Of a raw program: requests, and WebSockets."""
+    window, count = Window(server), 0
+    if transport == "polling":
+        loop = asyncio.get_running_loop()
+        openers = [
+            (await loop.create_connection(lambda: Opener(server.polling_path), "127.0.0.1", server.port))[1]
+            for _ in range(at_once)
+        ]
+        before = sum(opener.count for opener in openers)
+        await window.measure(seconds)
+        count = sum(opener.count for opener in openers) - before
+        for opener in openers:
+            opener.transport.abort()
+    else:
+        measuring = asyncio.create_task(window.measure(seconds))
+
+        async def websockets() -> int:
+            count = 0
+            while not measuring.done():
+                async with connected(server, lambda: Idle(opens=server.opens), 1):
+                    count += 1
+            return count
+
+        count = sum(await asyncio.gather(*(websockets() for _ in range(at_once))))
+    return count / window.seconds, window
 
 
 def lone(server: Server, seconds: float) -> list[float]:

@@ -123,9 +123,15 @@ def latency(stack: Stack, plan: Plan) -> Rounds:
     """The time of a lone echo (P8)."""
 
     async def measure(server: Server) -> Figures:
+        before = server.cpu()
         times = await asyncio.to_thread(clients.lone, server, plan.seconds)
+        cpu = (server.cpu() - before) / len(times)
         percentiles = statistics.quantiles(times, n=100)
-        return {"p50": (percentiles[49] * 1e6, "µs", 0.0), "p99": (percentiles[98] * 1e6, "µs", 0.0)}
+        return {
+            "p50": (percentiles[49] * 1e6, "µs", 0.0),
+            "p99": (percentiles[98] * 1e6, "µs", 0.0),
+            "lone-cpu": (cpu * 1e6, "µs", 0.0),
+        }
 
     with running(stack, *plan.of(stack, "raw", "eio", "engineio")) as servers:
         return Rounds(stack, plan).run(servers, measure)
@@ -168,12 +174,13 @@ def handshakes(stack: Stack, plan: Plan) -> Rounds:
     """Sessions opened a second, on polling and on WebSocket (P10)."""
 
     async def measure(server: Server) -> Figures:
-        return {
-            "open-" + transport: (await clients.opening(server, transport, plan.seconds), "1/s", 0.0)
-            for transport in ("polling", "websocket")
-        }
+        figures: Figures = {}
+        for transport in ("polling", "websocket"):
+            rate, window = await clients.opening(server, transport, plan.seconds)
+            figures["open-" + transport] = rate, "1/s", window.busy
+        return figures
 
-    with running(stack, *plan.of(stack, "eio", "engineio")) as servers:
+    with running(stack, *plan.of(stack, "raw", "eio", "engineio")) as servers:
         return Rounds(stack, plan).run(servers, measure)
 
 

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 async def eio() -> AsyncIterator[AsyncServer]:
     server = AsyncServer()
+    server.runner.startup()
     yield server
     await server.shutdown(0)
 

@@ -61,7 +61,7 @@ class Connection:
         self.events.append(("lost", code))
 
     async def carry(self, eio: AsyncServer) -> None:
-        await carry(self, eio.runner.runtime, self.peer.receive, self.peer.send)
+        await carry(self, eio.runner.runtime_here, self.peer.receive, self.peer.send)
 
 
 async def test_messages_have_text_or_bytes(eio: AsyncServer) -> None:
@@ -151,7 +151,7 @@ async def test_a_close_waits_for_the_peer_but_feeds_no_more(eio: AsyncServer) ->
             await release.wait()
 
     async with anyio.create_task_group() as group:
-        group.start_soon(carry, one, eio.runner.runtime, receive, send)
+        group.start_soon(carry, one, eio.runner.runtime_here, receive, send)
         await anyio.wait_all_tasks_blocked()
         assert one.websocket is not None
         await one.websocket.close(1000)
@@ -225,7 +225,7 @@ async def test_an_accept_that_fails(eio: AsyncServer, error: type[Exception], ra
 
 async def test_writing_and_closing(eio: AsyncServer) -> None:
     peer = Peer()
-    websocket = WebSocket(eio.runner.runtime, peer.receive, peer.send)
+    websocket = WebSocket(eio.runner.runtime_here, peer.receive, peer.send)
     await websocket.write("a")
     await websocket.write(b"")
     await websocket.close(1001)
@@ -250,7 +250,7 @@ async def test_a_server_that_cannot_send_a_code_sends_1000(eio: AsyncServer) -> 
             raise Exception("invalid close code")  # noqa: TRY002
         codes.append(message["code"])
 
-    await WebSocket(eio.runner.runtime, Peer().receive, send).close(1002)
+    await WebSocket(eio.runner.runtime_here, Peer().receive, send).close(1002)
     assert codes == [1000]
 
 

@@ -199,7 +199,7 @@ def test_a_handshake_that_is_decided_too_late() -> None:
     assert driver.effects() == [Closed(late, GONE)]
     driver.engine.cut()
     assert driver.effects() == []
-    assert refused(driver.engine.accept(cut, 8.0)) == (400, 3, "CLOSED_WHILE_OPENING")
+    assert refused(driver.engine.accept(cut, 8.0)) == (503, 3, "SHUTTING_DOWN")
     assert driver.effects() == [Closed(cut, GONE)]
     assert driver.engine.reject(rejected).status == 401
     assert driver.effects() == []

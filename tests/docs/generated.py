@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -137,58 +138,87 @@ def name(gap: Gap) -> str:
 
 # -------------------------------------------------------------------------------------------------------- performance
 
-FIGURES = Path(__file__).resolve().parents[2] / "docs" / "performance" / "figures.json"
-"""What ``nox -s bench -- --json`` wrote; the charts beside it are of the same run."""
-KINDS = {"raw": "bare framework", "eio": "eio", "eio-async": "eio, handlers in tasks", "engineio": "python-engineio"}
+FIGURES = Path(__file__).resolve().parents[2] / "docs" / "performance"
+"""What ``nox -s bench -- --json`` wrote: ``figures.json`` on the oldest Python, of which the charts are, and on others."""
+KINDS = {
+    "raw": "bare framework",
+    "eio": "eio",
+    "eio-async": "eio, handlers in tasks",
+    "engineio": "python-engineio",
+    "eio-socketio": "python-socketio on eio",
+    "socketio": "python-socketio alone",
+}
 
 
-def machine() -> str:
+def run(name: str) -> Any:
+    """A run that is committed."""
+    return json.loads((FIGURES / name).read_text("utf-8"))
+
+
+def machine(name: str) -> str:
     """What it was measured on."""
-    about = run()["machine"]
+    about = run(name)["machine"]
     packages = ", ".join(f"{name} {version}" for name, version in about["packages"].items())
     return f"CPython {about['python']}, {about['system']}, {about['cores']} cores; {packages}."
 
 
-def goals() -> str:
+def goals(name: str) -> str:
     """Goals by stacks; what missed its bound is in italics."""
     found: dict[tuple[str, str, str], dict[str, str]] = {}
-    for goal in run()["goals"]:
+    for goal in run(name)["goals"]:
         figure = f"{goal['figure']:.2f}" if goal["reached"] else f"*{goal['figure']:.2f}*"
         sign = "≤" if (goal["figure"] <= goal["bound"]) is goal["reached"] else "≥"
         bound = f"{sign} {goal['bound']:g}" if goal["goal"] != "P3" else "see below"
         found.setdefault((goal["goal"], goal["what"], bound), {})[goal["stack"]] = figure
-    stacks = list(dict.fromkeys(goal["stack"] for goal in run()["goals"]))
+    stacks = list(dict.fromkeys(goal["stack"] for goal in run(name)["goals"]))
     return markdown(
         ["", "", "wanted", *stacks],
         ([*what, *(figures.get(stack, "") for stack in stacks)] for what, figures in found.items()),
     )
 
 
-def figures() -> str:
-    """Medians of the rounds, kind by kind."""
-    table: dict[tuple[str, str, str], dict[str, str]] = {}
-    for row in run()["rows"]:
-        median = statistics.median(row["rounds"])
-        shown = f"{median:,.0f}" if median >= 100 else f"{median:.2f}"
-        table.setdefault((row["measure"], row["stack"], row["unit"]), {})[row["kind"]] = shown
+def growth(name: str) -> str:
+    """What each thing costs beside so many sessions, in microseconds."""
+    table: dict[tuple[str, str], dict[str, str]] = {}
+    for measure, kind, _, median in medians(name):
+        what, at, sessions = measure.partition("@")
+        if at:
+            table.setdefault((what, KINDS[kind]), {})[f"{int(sessions):,}"] = median
+    columns = list(dict.fromkeys(sessions for row in table.values() for sessions in row))
     return markdown(
-        ["measure", "on", "unit", *KINDS.values()],
-        (
-            [*what, *(medians.get(kind, "") for kind in KINDS)]
-            for what, medians in table.items()
-            if medians.keys() & KINDS.keys()
-        ),
+        ["µs for each", "", *columns], ([*what, *(row[column] for column in columns)] for what, row in table.items())
     )
 
 
-def run() -> Any:
-    return json.loads(FIGURES.read_text("utf-8"))
+def figures(name: str) -> str:
+    """Medians of the rounds, kind by kind."""
+    table: dict[tuple[str, str, str], dict[str, str]] = {}
+    for row, (measure, kind, stack, median) in zip(run(name)["rows"], medians(name), strict=True):
+        if "@" not in measure:
+            table.setdefault((measure, stack, row["unit"]), {})[kind] = median
+    return markdown(
+        ["measure", "on", "unit", *KINDS.values()],
+        ([*what, *(row.get(kind, "") for kind in KINDS)] for what, row in table.items()),
+    )
+
+
+def medians(name: str) -> Iterator[tuple[str, str, str, str]]:
+    for row in run(name)["rows"]:
+        median = statistics.median(row["rounds"])
+        yield row["measure"], row["kind"], row["stack"], f"{median:,.0f}" if median >= 100 else f"{median:.2f}"
 
 
 # -------------------------------------------------------------------------------------------------------------- pages
 
-PAGES = {
-    "performance.md": {"machine": machine, "goals": goals, "figures": figures},
+PAGES: dict[str, dict[str, Callable[[], str]]] = {
+    "performance.md": {
+        "machine": partial(machine, "figures.json"),
+        "goals": partial(goals, "figures.json"),
+        "growth": partial(growth, "figures.json"),
+        "figures": partial(figures, "figures.json"),
+        "machine of the newer Python": partial(machine, "figures-3.13.json"),
+        "goals on the newer Python": partial(goals, "figures-3.13.json"),
+    },
     "states.md": {"diagram": diagram, "table": table},
     "conformance.md": {"servers": servers, "gaps": gaps},
 }

@@ -392,9 +392,11 @@ def test_the_server_shuts_down_while_an_id_is_made(world: World) -> None:
 
     world.eio.generate_id = generate_id  # type: ignore[method-assign]
     call = world.request("GET", POLLING)
-    world.call(world.eio.shutdown())
+    task = world.runtime.task(world.eio.shutdown())
+    world.runtime.run()
     gate.open()
     world.runtime.run()
+    assert task.done
     assert (call.status, call.code) == (503, 3)
     assert world.events == []
     world.assert_nothing_left()

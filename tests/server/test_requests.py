@@ -464,7 +464,7 @@ def test_a_runtime_is_made_when_it_is_first_needed() -> None:
     register(Integration())
     eio = AsyncServer("late")
     assert made == []
-    runtime = eio.runner.runtime
+    runtime = eio.runner.runtime_here
     assert made == [runtime]
     eio.runner.startup()  # of the framework, after the first clients
     assert made == [runtime]
@@ -472,6 +472,23 @@ def test_a_runtime_is_made_when_it_is_first_needed() -> None:
     eio.runner.startup()  # in another event loop
     assert len(made) == 2
     assert eio.runner.runtime is made[1]
+
+
+def test_an_observer_is_told_of_every_refusal(world: World, logs: Logs) -> None:
+    """ER-8, ER-9, WS-11: once for each, also of a WebSocket's bad handshake and of a request that failed by a defect."""
+    counters = Counters()
+    world.eio.observe(counters)
+    world.begin(FakeExchange(Request("GET", HANDSHAKE + "websocket", {"upgrade": "websocket"})))
+    assert counters.refusals == {3: 1}
+    logs.take("BAD_WEBSOCKET_HANDSHAKE")
+    client = world.polling()
+    world.request("POST", client.query, ZeroDivisionError())
+    assert counters.refusals == {3: 2}
+    logs.take("a request failed")
+    overlapping = world.polling()
+    assert [call.status for call in (overlapping.get(), overlapping.get())] == [200, 400]
+    assert counters.refusals == {3: 3}
+    logs.take("OVERLAP")
 
 
 def test_bodies_of_refusals_are_json(world: World) -> None:

@@ -250,9 +250,11 @@ def test_a_connect_handler_still_runs(world: World, query: str, verdict: object)
         return verdict
 
     call = world.request("GET", query, websocket="websocket" in query)
-    assert shutdown(world).done
+    task = shutdown(world)
+    assert not task.done
     gate.open()
     world.runtime.run()
+    assert task.done
     (_, sid), *rest = world.events
     if verdict is None:
         assert call.status >= 400
@@ -260,6 +262,32 @@ def test_a_connect_handler_still_runs(world: World, query: str, verdict: object)
     else:
         assert call.status == 401
         assert rest == []
+    world.assert_nothing_left()
+
+
+@pytest.mark.parametrize("query", [POLLING, HANDSHAKE + "websocket"])
+@pytest.mark.parametrize("hangs", ["connect", "generate_id"])
+def test_what_decides_about_a_handshake_hangs(world: World, query: str, hangs: str) -> None:
+    """SD-1, SD-2, H28: it is cancelled when the time is over, and its client refused; nobody hears of a session."""
+    gate = Gate.closed()
+
+    async def hang(*_: object) -> str:
+        await gate.passed()
+        return "never"
+
+    if hangs == "connect":
+        world.eio.on("connect", hang)
+    else:
+        world.eio.generate_id = hang  # type: ignore[method-assign]
+    calls = [world.request("GET", query, websocket="websocket" in query) for _ in range(2)]
+    task = shutdown(world, 2)
+    world.runtime.advance(1.9)
+    assert not task.done
+    world.runtime.advance(0.2)
+    assert task.done
+    assert [(call.status, call.code) for call in calls] == [(503, 3)] * 2
+    assert gate.waiting == 0
+    assert world.events == []
     world.assert_nothing_left()
 
 

@@ -68,8 +68,7 @@ class Engine:
         :returns: what it is:
 
             - :class:`~eio_core.http.Refusal`: send it as it is.
-            - :class:`~eio_core.http.Response`: the answer to a preflight, or to a bad handshake of a WebSocket; send it
-              as it is.
+            - :class:`~eio_core.http.Response`: the answer to a preflight: send it as it is.
             - :class:`Handshake`: ask the application, between :meth:`open` and :meth:`accept` or :meth:`reject`.
             - :class:`Upgrade`: accept the WebSocket, then :meth:`open_link`.
             - :class:`Poll`: when it is ``ready``, :meth:`take_response`; else wait for its ``Write``.
@@ -91,7 +90,7 @@ class Engine:
         :param sid: the new session's id, any non-empty text. One that is in use is refused (row HS-6).
         """
         if self.shutting_down:  # since the request came: making the id may have taken a while
-            return refuse_shutdown(handshake.request, handshake.cors)
+            return self.refuse(handshake)
         if not sid or sid in self.sessions or sid in self.opening:
             return self.refuse(handshake, "ID_GENERATION_ERROR")
         session = Session(sid, new_route(handshake.transport), base64=handshake.base64)
@@ -138,7 +137,12 @@ class Engine:
         return unauthorized(handshake.request, handshake.cors, body)
 
     def refuse(self, handshake: Handshake, name: str = "ID_GENERATION_ERROR") -> Refusal:
-        """Refuse a handshake that was not opened, for instance when no session id could be made (row HS-5)."""
+        """Refuse a handshake that was not opened, for instance when no session id could be made (row HS-5).
+
+        During a shutdown that is the reason (row SD-2).
+        """
+        if self.shutting_down:
+            return refuse_shutdown(handshake.request, handshake.cors)
         return refusal(ErrorCode.BAD_REQUEST, handshake.request, handshake.cors, name=name)
 
     def open_link(self, upgrade_: Upgrade, now: float) -> Link:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from .http import CONNECTION_CLOSE, NO_STORE, Headers, Request, Response
+from .errors import ErrorCode
+from .http import CONNECTION_CLOSE, NO_STORE, Headers, Refusal, Request
 
 __all__ = ["bad_handshake"]
 
@@ -16,7 +17,7 @@ _KEY: Final = re.compile(r"[A-Za-z0-9+/]{21}[AQgw]==")
 """16 bytes in base64."""
 
 
-def bad_handshake(request: Request, cors: Headers) -> Response | None:
+def bad_handshake(request: Request, cors: Headers) -> Refusal | None:
     """The answer to a request whose Upgrade header names WebSocket and whose others do not go with it.
 
     :returns: None if they do, or if the web server has checked them (``request.websocket`` is set); else the response,
@@ -30,4 +31,6 @@ def bad_handshake(request: Request, cors: Headers) -> Response | None:
     if "upgrade" in tokens and version.strip() == "13" and _KEY.fullmatch(key.strip()):
         return None
     answer = [("Content-Type", "text/plain; charset=utf-8"), NO_STORE, *cors, ("Sec-WebSocket-Version", "13")]
-    return Response(400, [*answer, CONNECTION_CLOSE], b"400: Bad Request")
+    context = {"name": "BAD_WEBSOCKET_HANDSHAKE"}
+    body, code = b"400: Bad Request", ErrorCode.BAD_REQUEST
+    return Refusal(400, [*answer, CONNECTION_CLOSE], body, None, code, "Bad WebSocket handshake", context)

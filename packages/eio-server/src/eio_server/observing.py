@@ -42,7 +42,7 @@ class Observer:
     def refused(self, status: int, code: int) -> None:
         """A request was refused: its HTTP status, and its code (:class:`eio_core.ErrorCode`).
 
-        What a connect handler rejected is 401 with code 4.
+        What a connect handler rejected is 401 with code 4. A request that failed by a defect counts too, with code 3.
         """
 
 
@@ -169,10 +169,7 @@ class _ObservedEngine(ObservableEngine):
     def take_response(self, request: Poll | Post) -> Response:
         session = request.session
         response = super().take_response(request)
-        if isinstance(response, Refusal):
-            if isinstance(request, Poll):  # that of a POST the runner tells
-                self.observers.tell("refused", response.status, int(response.code))
-        elif isinstance(request, Poll):
+        if isinstance(request, Poll) and not isinstance(response, Refusal):
             packets = response.body.split(b"\x1e")
             self.observers.tell("sent", len(packets), len(response.body))
             if session is not None and PING.encode() in packets:

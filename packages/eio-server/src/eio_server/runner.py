@@ -59,6 +59,16 @@ THREAD_ABOVE = 64 * 1024
 """Bodies over this many bytes are compressed in a thread (row HD-13)."""
 
 
+class _Nowhere:
+    """The runtime before there is one."""
+
+    def is_here(self) -> bool:
+        return False
+
+
+NOWHERE: Any = _Nowhere()
+
+
 class Runner:
     """What stands between the core and the integrations."""
 
@@ -73,27 +83,23 @@ class Runner:
         self.max_pending_messages = 128
         self.websocket_compression = False
         self.incoming: Any = _unchanged
-        self._runtime: Runtime | None = None
+        self.runtime: Runtime = NOWHERE
+        """The runtime of the event loop; an attribute, for it is asked for all the time. See :attr:`runtime_here`."""
         self._armed: float | None = None
         self._settling = False
         self._context = copy_context()
         self._emptied: list[Event] = []
+        self._deciding: set[Scope] = set()
+        """The application's code that decides a handshake, and may take its time."""
+        self._decided: Event | None = None
         self.decide_origin: Callable[[str, Exchange], Awaitable[bool]] | None = None
         """Set where the application decides about origins itself (row HD-1)."""
 
     # --------------------------------------------------------------------------------------------------------- tasks
 
     @property
-    def runtime(self) -> Runtime:
-        """The runtime of the running event loop, made when it is first needed."""
-        # No cached_property: that asks for __dict__, and from then on CPython 3.11 looks up all attributes slowly.
-        if self._runtime is None:
-            self._runtime = self._server.integration.make_runtime()
-        return self._runtime
-
-    @property
     def runtime_here(self) -> Runtime:
-        """The runtime of the event loop that runs now, at the beginning of things.
+        """The runtime of the event loop that runs now, made when it is first needed: at the beginning of things.
 
         Another loop than before is another start, for not every framework tells of it: Tornado does not, nor does a
         web server that knows no lifespan (row SD-4).
@@ -113,7 +119,7 @@ class Runner:
     def startup(self) -> None:
         """The framework starts (again): accept handshakes, in the event loop that runs now."""
         if not self.runtime.is_here():  # else clients that came before it keep theirs
-            self._runtime = self._server.integration.make_runtime()
+            self.runtime = self._server.integration.make_runtime()
             self._armed = None
         self.engine.reopen()
 
@@ -197,9 +203,7 @@ class Runner:
         if engine.effects:
             self.settle()
         if isinstance(answer, Response):
-            if isinstance(answer, Refusal):
-                self._log_refusal(exchange, answer)
-            await self._respond(exchange, answer)
+            await (self._refuse(exchange, answer) if isinstance(answer, Refusal) else self._respond(exchange, answer))
             return None
         try:
             if isinstance(answer, Post):
@@ -310,9 +314,7 @@ class Runner:
         response = engine.take_response(post)
         if engine.effects:
             self.settle()
-        if isinstance(response, Refusal):
-            self._log_refusal(exchange, response)
-        await self._respond(exchange, response)
+        await (self._refuse(exchange, response) if isinstance(response, Refusal) else self._respond(exchange, response))
 
     async def _read_body(self, exchange: Exchange, post: Post) -> bytes | None:
         """The body; None when the response is fixed already, and the rest need not be read."""
@@ -338,8 +340,7 @@ class Runner:
         engine = self.engine
         session = await self._open(handshake)
         if isinstance(session, Refusal):
-            self._log_refusal(exchange, session)
-            await self._respond(exchange, session)
+            await self._refuse(exchange, session)
             return None
         cookie = None
         if handshake.transport == "polling":
@@ -348,15 +349,18 @@ class Runner:
             except Exception:  # of the application's value: nobody has heard of the session yet (row ER-9)
                 self.logger.exception("an attribute of the cookie could not be made")
                 engine.reject(session)
-                failure = engine.refuse(handshake)
-                self._log_refusal(exchange, failure)
-                await self._respond(exchange, failure)
+                await self._refuse(exchange, engine.refuse(handshake))
                 return None
         socket = session.handle = Socket(self, session)
         self.sockets[session.sid] = socket
         client = Client()
         try:
             rejection = await self._ask(exchange, session.sid, client)
+        except CutShortError:
+            engine.reject(session)
+            self.forget(socket)
+            await self._refuse(exchange, engine.refuse(handshake))
+            return None
         except BaseException:  # cancelled: nobody will ever hear of this session (row AP-24)
             engine.reject(session)
             self.forget(socket)
@@ -365,7 +369,6 @@ class Runner:
             unauthorized = engine.reject(session, rejection)
             self.forget(socket)
             self.notices.tell("UNAUTHORIZED", "the connect handler rejected %r", session.sid)
-            self.engine.observers.tell("refused", unauthorized.status, int(unauthorized.code))
             await self._respond(exchange, unauthorized)
             return None
 
@@ -373,9 +376,8 @@ class Runner:
         engine.observers.tell("opened", session.sid, handshake.transport)
         offer = None
         if isinstance(connection, Refusal):
-            self._log_refusal(exchange, connection)
             self.settle()
-            await self._respond(exchange, connection)
+            await self._refuse(exchange, connection)
         elif client.gone:  # row HS-26
             engine.connection_lost(connection, error=True)
         elif isinstance(connection, Poll):
@@ -392,7 +394,9 @@ class Runner:
         try:
             sid = self._server.generate_id()
             if is_awaitable(sid):
-                sid = await sid
+                sid = await self._decide(sid)
+        except CutShortError:
+            return self.engine.refuse(handshake)
         except BaseException as error:
             if not is_its_own(error):
                 raise
@@ -414,7 +418,9 @@ class Runner:
             verdict = handler(sid, exchange.environ())
             if is_awaitable(verdict):
                 async with exchange.watch(client.lost):
-                    verdict = await verdict
+                    verdict = await self._decide(verdict)
+        except CutShortError:
+            raise
         except BaseException as error:
             if not is_its_own(error):
                 raise
@@ -424,8 +430,35 @@ class Runner:
             return None
         return self._server.rejection(verdict)
 
+    async def _decide(self, deciding: Awaitable[Any]) -> Any:
+        """Await the application's word on a handshake; a shutdown does not wait for it for ever (row SD-1).
+
+        :raises CutShortError: it did not come in time.
+        """
+        with self.runtime.scope() as scope:
+            self._deciding.add(scope)
+            try:
+                return await deciding
+            finally:
+                self._deciding.discard(scope)
+                if self._decided is not None and not self._deciding:
+                    self._decided.set()
+        raise CutShortError
+
+    async def _cut_short(self) -> None:
+        """Wait for what is being decided; when the runtime is stopped, end it."""
+        try:
+            while self._deciding:
+                self._decided = self.runtime.event()
+                await self._decided.wait()
+        finally:
+            for scope in self._deciding:
+                scope.cancel()
+
     async def _respond(self, exchange: Exchange, response: Response) -> bool:
         """Send the response; False: it could not be, and the client counts as gone (rows FD-12, IN-17)."""
+        if isinstance(response, Refusal):
+            self.engine.observers.tell("refused", response.status, int(response.code))
         if response.compression is not None:
             if len(response.body) < THREAD_ABOVE:
                 response = compressed(response)
@@ -440,8 +473,8 @@ class Runner:
             return False
         return True
 
-    def _log_refusal(self, exchange: Exchange, refusal: Refusal) -> None:
-        self.engine.observers.tell("refused", refusal.status, int(refusal.code))
+    async def _refuse(self, exchange: Exchange, refusal: Refusal) -> None:
+        """Log a refusal, and send it."""
         request, settings = exchange.request, self.engine.settings
         if self.decide_origin is not None:
             allowed = ["whom cors_allowed_origins, a callable, allows"]
@@ -450,6 +483,7 @@ class Runner:
         else:
             allowed = own_origins(request, trust_forwarded=settings.trust_forwarded)
         self.notices.refused(request, refusal, allowed, expected=self.engine.shutting_down)
+        await self._respond(exchange, refusal)
 
     # ------------------------------------------------------------------------------------------------ the application
 
@@ -466,6 +500,8 @@ class Runner:
 
     async def shutdown(self, timeout: float) -> None:
         """Refuse, tell, drain, cut (row SD-1)."""
+        if self.runtime is NOWHERE:
+            self.startup()
         runtime, engine = self.runtime, self.engine
         end = runtime.now() + timeout
         engine.shutdown(runtime.now(), timeout)
@@ -477,11 +513,17 @@ class Runner:
             await emptied.wait()
         engine.cut()  # those whose connect handler still runs
         self.settle()
+        if self._deciding:
+            runtime.spawn(self._cut_short())
         try:
             await runtime.stop(max(0.0, end - runtime.now()))
         finally:
             self._armed = None
             self.rearm()  # a client that does not read its last response has its five seconds (row CL-18)
+
+
+class CutShortError(Exception):
+    """The server was shut down while the application was deciding about a handshake."""
 
 
 class ParkedPoll:
