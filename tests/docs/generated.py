@@ -139,7 +139,7 @@ def name(gap: Gap) -> str:
 # -------------------------------------------------------------------------------------------------------- performance
 
 FIGURES = Path(__file__).resolve().parents[2] / "docs" / "performance"
-"""What ``nox -s bench -- --json`` wrote: ``figures.json`` on the oldest Python, of which the charts are, and on others."""
+"""What ``nox -s bench -- --json`` wrote: ``figures.json`` on the oldest Python, with the charts, and others beside it."""
 KINDS = {
     "raw": "bare framework",
     "eio": "eio",

@@ -475,7 +475,7 @@ def test_a_runtime_is_made_when_it_is_first_needed() -> None:
 
 
 def test_an_observer_is_told_of_every_refusal(world: World, logs: Logs) -> None:
-    """ER-8, ER-9, WS-11: once for each, also of a WebSocket's bad handshake and of a request that failed by a defect."""
+    """ER-8, ER-9, WS-11: once for each, also of a bad handshake and of a request that failed by a defect."""
     counters = Counters()
     world.eio.observe(counters)
     world.begin(FakeExchange(Request("GET", HANDSHAKE + "websocket", {"upgrade": "websocket"})))
