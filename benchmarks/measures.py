@@ -203,7 +203,8 @@ async def broadcasting(server: Server, idle: list[Idle], seconds: float) -> tupl
     while not measuring.done():
         count += 1
         idle[0].transport.write(clients.frame(clients.MESSAGE))
-        while any(client.received < count * clients.ECHOED for client in idle):  # noqa: ASYNC110 - cheaper
+        while any(client.received < count * clients.ECHOED for client in idle):
+            assert not idle[0].transport.is_closing(), "the server has dropped who sends"
             await asyncio.sleep(0)
     return window, count
 

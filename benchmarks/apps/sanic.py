@@ -16,13 +16,15 @@ everybody: set[Websocket] = set()
 async def websocket(request: Request, ws: Websocket) -> None:
     """Send back what comes, or send it to everybody."""
     everybody.add(ws)
-    async for message in ws:
-        if BROADCASTS:
-            for other in everybody:
-                await other.send(message)
-        else:
-            await ws.send(message)
-    everybody.discard(ws)
+    try:
+        async for message in ws:
+            if BROADCASTS:
+                for other in everybody:
+                    await other.send(message)
+            else:
+                await ws.send(message)
+    finally:  # Sanic cancels it when the client has gone
+        everybody.discard(ws)
 
 
 async def polling(request: Request) -> HTTPResponse:

@@ -342,6 +342,62 @@ def test_a_websocket_that_does_not_answer_our_close_is_dropped() -> None:
     assert site.told == ["server disconnect"]
 
 
+class Failing(Site):
+    """An application with a defect."""
+
+    def connect(self, session: Session, connection: Wire) -> bool | bytes | None:
+        super().connect(session, connection)
+        if session.sid == "unwanted":
+            raise ZeroDivisionError
+        return True
+
+    def message(self, session: Session, data: str | bytes) -> None:
+        super().message(session, data)
+        if data == "bad":
+            self.send(session, "last words")
+            raise ZeroDivisionError
+
+    def disconnect(self, session: Session, reason: str) -> None:
+        super().disconnect(session, reason)
+        raise ZeroDivisionError
+
+
+def test_a_handler_that_raises_harms_nobody() -> None:
+    """ER-9: every request is answered, what was sent leaves, and every session is told of its end."""
+    site = Failing()
+    site.sid = "unwanted"
+    unwanted = Wire("GET", "transport=polling")
+    with pytest.raises(ZeroDivisionError):
+        site.receive_request(unwanted)
+    assert unwanted.seen == [(401, b'"Unauthorized"')]
+
+    for site.sid in ("a", "b"):
+        site.open()
+    poll = site.arrive("GET", "transport=polling&sid=a")
+    post = site.arrive("POST", "transport=polling&sid=a")
+    with pytest.raises(ZeroDivisionError):
+        site.receive_body(post, b"4good\x1e4bad\x1e4behind")
+    assert (site.told, post.seen) == (["good", "bad"], [(200, b"ok")])
+    site.clock.advance(0)
+    assert poll.seen == [(200, b"4last words")]
+
+    site.sid = "c"
+    link = site.open("websocket")
+    with pytest.raises(ZeroDivisionError):
+        site.receive_frame(link, "4bad")
+    site.clock.advance(0)
+    assert link.seen[2:] == ["4last words"]
+
+    site.told.clear()
+    with pytest.raises(ZeroDivisionError):
+        site.cut()
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            site.clock.advance(0)
+    site.clock.advance(60)
+    assert site.told == ["server disconnect"] * 3
+
+
 def test_the_outbox_says_when_it_has_drained() -> None:
     """FD-8."""
     site = Site()

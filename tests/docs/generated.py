@@ -139,7 +139,7 @@ def name(gap: Gap) -> str:
 # -------------------------------------------------------------------------------------------------------- performance
 
 FIGURES = Path(__file__).resolve().parents[2] / "docs" / "performance"
-"""What ``nox -s bench -- --json`` wrote: ``figures.json`` on the oldest Python, with the charts, and others beside it."""
+"""What ``nox -s bench -- --json`` wrote: ``figures.json`` on the oldest Python, whose charts are there, and others."""
 KINDS = {
     "raw": "bare framework",
     "eio": "eio",

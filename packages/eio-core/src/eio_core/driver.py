@@ -63,7 +63,9 @@ C = TypeVar("C", bound=Connection)
 class Driver(Generic[C]):
     """One engine with its connections and its application: override what is wanted, and what has to be.
 
-    Nothing here blocks, and no method may be called from two threads. The methods to override may call the others.
+    Nothing here blocks, and no method may be called from two threads. The methods to override may call the others. An
+    exception of theirs comes out of the method that was called, once what that had to do is done; of several messages
+    in one body, those behind the one whose handler raised are not delivered.
 
     :param engine: its effects are carried out here and nowhere else (step 1).
     """
@@ -151,16 +153,18 @@ class Driver(Generic[C]):
         """A request arrived: its method, its query and its headers."""
         self._inside = True
         answer = self.engine.receive_request(connection.request, self.now())
-        if isinstance(answer, Response):
-            self._respond(connection, answer)
-        elif isinstance(answer, Handshake):
-            self._open(connection, answer)
-        elif isinstance(answer, Upgrade):
-            self._accept(connection, answer.cors)
-            self._serve(connection, self.engine.open_link(answer, self.now()))
-        else:
-            self._serve(connection, answer)
-        self._settle()
+        try:
+            if isinstance(answer, Response):
+                self._respond(connection, answer)
+            elif isinstance(answer, Handshake):
+                self._open(connection, answer)
+            elif isinstance(answer, Upgrade):
+                self._accept(connection, answer.cors)
+                self._serve(connection, self.engine.open_link(answer, self.now()))
+            else:
+                self._serve(connection, answer)
+        finally:
+            self._settle()
 
     def wants_body(self, connection: C) -> bool:
         """Whether the body of this request is to be read: it is not answered without."""
@@ -181,9 +185,11 @@ class Driver(Generic[C]):
         self._inside = True
         session = post.session
         assert session is not None, "a post whose session is over has its response"
-        self._deliver(session, self.engine.receive_body(post, body, self.now()))
-        self._write(post)
-        self._settle()
+        try:
+            self._deliver(session, self.engine.receive_body(post, body, self.now()))
+        finally:
+            self._write(post)
+            self._settle()
 
     def accept(self, session: Session) -> None:
         """The application accepts a handshake."""
@@ -218,7 +224,13 @@ class Driver(Generic[C]):
             return
         self._served[connection] = session
         self._deciding[session] = connection
-        verdict = self.connect(session, connection)
+        verdict: bool | bytes | None = False  # if it raises
+        try:
+            verdict = self.connect(session, connection)
+        finally:
+            self._decided(session, verdict)
+
+    def _decided(self, session: Session, verdict: bool | bytes | None) -> None:
         if verdict is True:
             self.accept(session)
         elif verdict is False:
@@ -255,10 +267,12 @@ class Driver(Generic[C]):
         self._inside = True
         session = link.session
         message = self.engine.receive_frame(link, frame)
-        if message is not None:
-            assert session is not None, "only a link with a session gives messages"
-            self._deliver(session, [message])
-        self._settle()
+        try:
+            if message is not None:
+                assert session is not None, "only a link with a session gives messages"
+                self._deliver(session, [message])
+        finally:
+            self._settle()
         if message is None:
             self._write(link)
             self._settle()
@@ -324,10 +338,13 @@ class Driver(Generic[C]):
         """Carry out all effects, in order, after the messages that came with them; then look at the time again."""
         self._inside = True
         effects = self.engine.effects
-        while effects:
-            self._carry_out(effects.pop(0))
-        self._inside = False
-        self.set_timer(self.now() if self._dirty else self.engine.next_deadline())
+        try:
+            while effects:
+                self._carry_out(effects.pop(0))
+        finally:
+            self._inside = False
+            soon = self._dirty or effects  # effects: the application raised, and what is left is for the next turn
+            self.set_timer(self.now() if soon else self.engine.next_deadline())
 
     def _settle_outside(self) -> None:
         """The same after a call of the application, unless that was made from one of its handlers."""
