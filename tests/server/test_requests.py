@@ -345,6 +345,18 @@ def test_a_session_that_breaks_before_its_101(any_world: World, logs: Logs) -> N
 # ------------------------------------------------------------------------------------------------------------- time
 
 
+def test_heartbeats_are_seen_to_in_batches(world: World) -> None:
+    """P6: the timer fires a hundred times a second at most, however many sessions have deadlines of their own."""
+    clients = []
+    for _ in range(100):
+        clients.append(world.websocket())
+        world.runtime.advance(0.001)
+    fired = world.runtime.calls["set_timer"]
+    world.runtime.advance(25.02)  # the last one is due 0.1 s after the first
+    assert [client.frames for client in clients] == [["2"]] * 100
+    assert world.runtime.calls["set_timer"] - fired <= 15
+
+
 def test_the_timer_is_armed_for_the_first_deadline(world: World) -> None:
     """One timer for all, set again only for an earlier one."""
     client = world.websocket()

@@ -8,6 +8,7 @@ from typing import Any
 from eio_core import Request, Response
 from eio_server import AsyncServer
 from eio_server.integration import Connection, Offer, register
+from eio_server.runner import REST
 
 from .fakes import FakeExchange, FakeIntegration, FakeWebSocket
 from .runtime import ManualRuntime, Task
@@ -164,7 +165,7 @@ class World:
         deadline = engine.next_deadline()
         if deadline is not None and not self.runtime.calls["stop"]:
             assert self.runtime.timer is not None, "a deadline, and no timer"
-            assert self.runtime.timer[0] <= deadline, "a deadline before the timer"
+            assert self.runtime.timer[0] <= deadline + REST, "a deadline before the timer"
 
     def assert_nothing_left(self) -> None:
         """No session, no deadline and no task: whatever there was is over."""

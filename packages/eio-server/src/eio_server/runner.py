@@ -55,6 +55,9 @@ __all__ = ["Runner"]
 
 CLOSED = Life.CLOSED  # bound once, as in the core
 
+REST = 0.01
+"""Seconds between two times that the timer fires: thousands of sessions, each with its own heartbeat, are seen to in
+batches, and no deadline is later for it than that."""
 THREAD_ABOVE = 64 * 1024
 """Bodies over this many bytes are compressed in a thread (row HD-13)."""
 
@@ -86,6 +89,7 @@ class Runner:
         self.runtime: Runtime = NOWHERE
         """The runtime of the event loop; an attribute, for it is asked for all the time. See :attr:`runtime_here`."""
         self._armed: float | None = None
+        self._rests_until = 0.0
         self._settling = False
         self._context = copy_context()
         self._emptied: list[Event] = []
@@ -174,13 +178,18 @@ class Runner:
     def rearm(self) -> None:
         """Have the timer fire for the next deadline; a later one than it is armed for can wait until it has fired."""
         deadline = self.engine.next_deadline()
-        if deadline is not None and (self._armed is None or deadline < self._armed):
+        if deadline is None:
+            return
+        deadline = max(deadline, self._rests_until)
+        if self._armed is None or deadline < self._armed:
             self._armed = deadline
             self.runtime.set_timer(deadline, self._expire)
 
     def _expire(self) -> None:
         self._armed = None
-        self.engine.expire(self.runtime.now())
+        now = self.runtime.now()
+        self._rests_until = now + REST
+        self.engine.expire(now)
         self.settle()
         self.rearm()
 
