@@ -9,7 +9,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from .clients import settle
+from .clients import settle, url
 from .harness import Logs, Serve
 from .servers import Gap
 
@@ -104,6 +104,35 @@ async def test_shutdown_sends_what_it_can(serve: Serve) -> None:
         assert await websocket.closed() == site.code(1001)
         for sid in (websocket.sid, session.sid):
             assert await site.seen.closed(sid) == "server disconnect"
+
+
+@pytest.mark.api("the embedding program decides by itself how long it waits for its handlers")
+async def test_a_stop_does_not_wait_for_ever_for_a_connect_handler(serve: Serve) -> None:
+    """SD-1, SD-2, H28: it is cancelled when the time is over, its client refused, and nobody hears of a session."""
+    began, ended = anyio.Event(), anyio.Event()
+
+    async def connect(sid: str, environ: dict[str, Any]) -> None:
+        began.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            ended.set()
+
+    async with serve(check=False) as site:
+        site.eio.on("connect", connect)
+        statuses = []
+
+        async def open_() -> None:
+            statuses.append((await site.request("GET", url())).status)
+
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(open_)
+                await began.wait()
+                await site.eio.shutdown(timeout=0.2)
+                await ended.wait()
+        assert statuses == [503]
+        assert len(site.eio.sockets) == 0
 
 
 @pytest.mark.api("logs")
