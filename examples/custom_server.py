@@ -153,7 +153,7 @@ class Connection(driver.Connection):
         self.writer.write(self.websocket.send(accept))
 
     def write(self, frames: list[Any]) -> bool:
-        self.writer.writelines(self.websocket.send(events.Message(frame)) for frame in frames)
+        self.writer.write(b"".join(self.websocket.send(events.Message(frame)) for frame in frames))
         self.server.tasks.create_task(self.drain())
         return False
 
