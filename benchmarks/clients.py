@@ -288,7 +288,7 @@ class Opener(asyncio.Protocol):
 
 async def opening(server: Server, transport: str, seconds: float, at_once: int = 20) -> tuple[float, Window]:
     """Open sessions for so long, so many at a time; how many a second. Of a raw program: requests, and WebSockets."""
-    window, count = Window(server), 0
+    window = Window(server)
     if transport == "polling":
         loop = asyncio.get_running_loop()
         openers = [

@@ -152,11 +152,7 @@ class _Request(Exchange):
         self.player.clock.soon(self.player.server.connection_lost, self)
 
 
-class _WebSocket(Socket):
-    def __init__(self, player: _Player, client: str, request: Request, mark: str) -> None:
-        super().__init__(client, request, mark)
-        self.player = player
-
+class _WebSocket(_Request, Socket):
     def respond(self, response: Response) -> bool:
         return True
 
@@ -168,9 +164,6 @@ class _WebSocket(Socket):
 
     def close(self, code: int) -> None:
         pass
-
-    def abort(self) -> None:
-        self.player.clock.soon(self.player.server.connection_lost, self)
 
 
 class _Player:
