@@ -29,6 +29,9 @@ from .servers import THREADED
 TIMEOUT = 8.0
 """Seconds that any answer may take: far more than one needs, so that only a missing one fails."""
 
+FRESH = 1.0
+"""Seconds of rest after which a connection is not used again: servers close one after 5 s, be a request on its way."""
+
 SEPARATOR = "\x1e"
 
 Headers = Sequence[tuple[str, str]]
@@ -196,6 +199,7 @@ class Connection:
         self.stream = Stream(port)
         self.host = f"127.0.0.1:{port}"
         self.http = h11.Connection(h11.CLIENT, max_incomplete_event_size=2**20)
+        self.used = anyio.current_time()
 
     async def request(self, method: str, target: str, headers: Headers = (), body: bytes = b"") -> Response:
         await self.send(method, target, headers, body)
@@ -242,6 +246,7 @@ class Connection:
                 assert isinstance(event, h11.EndOfMessage)
         if self.http.our_state is h11.DONE and self.http.their_state is h11.DONE:
             self.http.start_next_cycle()
+        self.used = anyio.current_time()
         refused = self.websocket_asked and head.status_code >= 400
         return Response(head.status_code, headers, body, without_reason=refused and not self.reasons)
 
@@ -252,7 +257,9 @@ class Connection:
 
     @property
     def reusable(self) -> bool:
-        return self.http.our_state is h11.IDLE and self.stream.sock.fileno() >= 0 and self.stream.silent
+        """Whether the next request may take it: no server closes it on that request's way, as idle for too long."""
+        fresh = anyio.current_time() - self.used < FRESH
+        return fresh and self.http.our_state is h11.IDLE and self.stream.sock.fileno() >= 0 and self.stream.silent
 
     @property
     def silent(self) -> bool:
@@ -481,5 +488,7 @@ class Session:
     def _connection(self, method: str) -> Connection:
         connection = self._connections.get(method)
         if connection is None or not connection.reusable:
+            if connection is not None and connection.http.our_state is h11.IDLE:
+                connection.close()
             connection = self._connections[method] = self.client.connect()
         return connection
