@@ -156,6 +156,16 @@ async def test_a_failed_send_is_a_disconnect(eio: AsyncServer, kind: str, error:
         await exchange(eio, peer, type=kind).respond(Response(400, []))
 
 
+@pytest.mark.parametrize("gone", [True, False])
+async def test_a_refusal_that_fails(eio: AsyncServer, monkeypatch: pytest.MonkeyPatch, gone: bool) -> None:
+    """IN-17, SD-1: a server that has closed the WebSocket raises what it likes; else that is an error."""
+    monkeypatch.setattr("eio_asgi.exchange.LINGER", 0.01)
+    end = [{"type": "websocket.disconnect"}] if gone else []
+    peer = Peer([{"type": "websocket.connect"}, *end], fails=AssertionError)
+    with pytest.raises(Disconnected if gone else AssertionError):
+        await exchange(eio, peer, type="websocket").respond(Response(400, []))
+
+
 async def test_an_environ_that_is_kept_holds_no_finished_request(eio: AsyncServer) -> None:
     """The native objects are the very ones until then."""
     peer = Peer([{"type": "http.request", "body": b"1"}] * 3)

@@ -113,6 +113,17 @@ class Exchange:
                 await self._send({"type": "websocket.close"})  # a 403 without a body (row IN-3)
         except lost(websocket=self.request.websocket is True) as error:
             raise Disconnected from error
+        except Exception as error:
+            if self.request.websocket and await self._refused_by_server():
+                raise Disconnected from error
+            raise
+
+    async def _refused_by_server(self) -> bool:
+        """Whether the WebSocket is over already: at its stop uvicorn answers before us, and raises what it likes."""
+        with anyio.move_on_after(LINGER), contextlib.suppress(OSError):
+            while not self.gone:
+                self.gone = (await self.inbox.receive())["type"] == "websocket.disconnect"
+        return self.gone
 
     async def _write(self, kind: str, response: Response) -> None:
         await self._send({"type": kind + ".start", "status": response.status, "headers": response.wire_headers()})
