@@ -43,7 +43,7 @@ PROGRAMS = [
 ]
 
 TOLD = 0.5
-"""Seconds from the signal until every client has been told: what a quiet machine is held to, this one to four times."""
+"""Seconds from the signal until every client has been told: what a quiet machine is held to; see patience()."""
 ENDED = 2.0
 LATER = {"hypercorn": 3.5, "hypercorn-trio": 3.5}
 """What hypercorn waits for connections to end, and half a second."""
@@ -67,6 +67,12 @@ async def running(stack: Stack, ping: int = 25) -> AsyncIterator[tuple[anyio.abc
         try:
             await until_it_listens(port, process)
             yield process, port
+        except Exception as error:  # why, its log may tell
+            with suppress(ProcessLookupError):
+                process.kill()
+            assert process.stderr is not None
+            error.add_note(b"".join([chunk async for chunk in process.stderr]).decode())
+            raise
         finally:
             if process.returncode is None:
                 process.kill()
@@ -166,12 +172,17 @@ async def test_a_signal_with_a_hundred_clients(
     print(report)
     assert [len(times) for times in witness.told.values()] == [30, 40, 20]
     assert not witness.wrong
-    assert last < 4 * TOLD
-    assert ended < 4 * LATER.get(stack.name, ENDED)
+    assert last < patience() * TOLD
+    assert ended < patience() * LATER.get(stack.name, ENDED)
     assert "Task was destroyed" not in errors or stack.name == "sanic"  # its own, of connections, at the very end
     theirs = ("CancelledError", "KeyboardInterrupt") if "hypercorn" in stack.name else ()  # on Python 3.11, and on trio
     assert "Traceback" not in errors or any(name in errors for name in theirs)
     assert process.returncode in {0, -number} or (theirs and process.returncode in {1, 130})
+
+
+def patience() -> float:
+    """How many times as long it may take here: four, and more where the processors have more to do than they can."""
+    return 4 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 async def stop_later(stop: anyio.Event) -> None:
