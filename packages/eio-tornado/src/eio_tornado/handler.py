@@ -7,6 +7,7 @@ import sys
 from typing import Any, ClassVar
 
 from eio_server import AsyncServer
+from eio_server.asyncio_runtime import EAGER
 from eio_server.endings import LINGER, unanswered
 from eio_server.integration import Connection, Disconnected, Offer
 from tornado.web import RequestHandler, stream_request_body
@@ -200,6 +201,9 @@ class Handler(WebSocketHandler):
         waiting = self._connection.feed(message)
         if waiting is None or self._connection.crowded:
             return waiting
+        if EAGER:  # mostly done at once, so that the answer leaves before Tornado looks for more
+            self.server.runner.runtime.start(waiting)
+            return None
         if self._waiter is None:
             self._waiter = Waiter()
         self._waiter.begin(waiting)

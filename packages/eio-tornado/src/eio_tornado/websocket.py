@@ -58,7 +58,8 @@ class WebSocket:
 
 
 class Waiter:
-    """Awaits what messages leave to be done, in one task, while Tornado reads on (row IN-13).
+    """Awaits what messages leave to be done, in one task, while Tornado reads on (row IN-13). For Python 3.11, whose
+    tasks cannot begin at once.
 
     What comes meanwhile waits in the session's own queue. To have Tornado wait for each message instead costs two
     futures and three turns of the loop.
