@@ -31,6 +31,16 @@ class EngineServer(eio_server.AsyncServer):
         self._admin: tuple[Callable[..., dict[str, Any]], AdminObserver] | None = None
         """The instrumentation that is on, if one is: what it put in place, and what feeds it."""
 
+    async def send(self, sid: str, data: Any) -> None:
+        """See :meth:`eio_server.AsyncServer.send`; but it never suspends.
+
+        python-socketio sends each attachment of an acknowledgement by a call of its own, and nothing may come between.
+        """
+        if (socket := self.runner.sockets.get(sid)) is None:
+            await super().send(sid, data)  # which says so
+        else:
+            self._append(socket, data)
+
     def append(self, sids: list[str], message: str | bytes) -> None:
         """Send a message to one client, or to many as :meth:`broadcast` does, and never suspend."""
         self._since_turn += len(sids)
