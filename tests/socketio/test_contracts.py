@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import Any
 
+import eio_socketio
 import pytest
 
 from tests.integrations.clients import Client as RawClient
@@ -169,3 +170,21 @@ async def test_unknown_arguments_are_taken(caplog: pytest.LogCaptureFixture) -> 
     with caplog.at_level(logging.WARNING):
         async with serving("aiohttp", max_decode_packets=50, engineio_logger=False, always_connect=True) as site:
             assert site.sio.eio.async_mode == site.sio.async_mode == "aiohttp"
+
+
+async def test_a_background_task_may_be_made_by_anything_that_gives_an_awaitable(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """AP-13: not by coroutine functions alone, as with python-engineio."""
+    sio = eio_socketio.AsyncServer(async_mode="aiohttp")
+    task = sio.start_background_task(asyncio.gather, asyncio.sleep(0, 1), asyncio.sleep(0, 2))
+    assert await task == [1, 2]
+
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await sio.start_background_task(fail)
+    (record,) = caplog.records
+    assert record.exc_info is not None
+    assert record.exc_info[0] is ZeroDivisionError

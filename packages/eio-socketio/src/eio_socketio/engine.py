@@ -26,7 +26,7 @@ class EngineServer(eio_server.AsyncServer):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Future[Any]] = set()
         self._since_turn = 0
         self._admin: tuple[Callable[..., dict[str, Any]], AdminObserver] | None = None
         """The instrumentation that is on, if one is: what it put in place, and what feeds it."""
@@ -59,14 +59,17 @@ class EngineServer(eio_server.AsyncServer):
         self._since_turn = 0
         return True
 
-    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
-        """Run a coroutine function in a task, as python-socketio does for each event; its exception is logged."""
-        task = asyncio.get_running_loop().create_task(target(*args, **kwargs))
+    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> asyncio.Future[Any]:
+        """Run what a function returns, which is mostly a coroutine, in a task; its exception is logged.
+
+        python-socketio does so for each event: it is the shortest way, and accepts what python-engineio's accepts.
+        """
+        task = asyncio.ensure_future(target(*args, **kwargs))
         self._tasks.add(task)  # the event loop holds it weakly
         task.add_done_callback(self._task_done)
         return task
 
-    def _task_done(self, task: asyncio.Task[Any]) -> None:
+    def _task_done(self, task: asyncio.Future[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.logger.error("a background task failed", exc_info=error)
