@@ -99,6 +99,18 @@ async def test_a_loop_that_only_emits_lets_others_have_their_turn() -> None:
 
 
 @each_mode
+async def test_who_waits_for_a_client_may_send_it_any_amount(mode: str) -> None:
+    """FD-8: as docs/socketio.md says it, here four times the bound of the outbox."""
+    async with serving(mode, max_buffered_bytes=2_000_000) as site, connected(site.url, WEBSOCKET) as client:
+        sio = site.sio
+        (sid,) = site.application.environs
+        for number in range(40):
+            await sio.emit("told", (number, b"x" * 200_000), to=sid)
+            await sio.eio.drain(sio.manager.eio_sid_from_sid(sid, "/"))
+        assert [number for number, _ in await client.until("told", 40)] == [*range(40)]
+
+
+@each_mode
 async def test_what_applications_do_to_the_engine(mode: str) -> None:
     """AP-11, HS-2: settings after construction, closing by hand, a view of every client."""
     async with serving(mode, path="engine.io") as site:

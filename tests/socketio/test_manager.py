@@ -73,6 +73,17 @@ async def test_a_room_costs_no_task(crowd: Crowd) -> None:
     assert len({id(box[0]) for box in boxes}) == 1
 
 
+@pytest.mark.parametrize(("size", "turns"), [(1, 0), (300_000, 1)])
+async def test_many_bytes_give_the_event_loop_its_turn(crowd: Crowd, size: int, turns: int) -> None:
+    """FD-8: else nobody could write them before the next."""
+    sid, _ = next(iter(crowd.sio.manager.get_participants("/", "room")))
+    emit = crowd.sio.emit("told", "x" * size, to=sid)
+    for _ in range(turns):
+        assert emit.send(None) is None
+    with pytest.raises(StopIteration):
+        emit.send(None)
+
+
 async def test_an_acknowledgement_has_an_id_of_its_own(crowd: Crowd) -> None:
     """It is python-socketio's own emit."""
     await crowd.sio.emit("asked", "what", room="room", callback=lambda *_: None)

@@ -19,6 +19,8 @@ __all__ = ["EngineServer"]
 
 TURN_EVERY = 64
 """After so many recipients of emits that waited for nothing, the event loop gets its turn."""
+ONE_MORE = 4096
+"""A recipient counts once more for each so many bytes, for only in its turn the event loop writes them."""
 
 
 class EngineServer(eio_server.AsyncServer):
@@ -43,7 +45,7 @@ class EngineServer(eio_server.AsyncServer):
 
     def append(self, sids: list[str], message: str | bytes) -> None:
         """Send a message to one client, or to many as :meth:`broadcast` does, and never suspend."""
-        self._since_turn += len(sids)
+        self._since_turn += len(sids) * (1 + len(message) // ONE_MORE)
         if len(sids) != 1:
             self.broadcast(sids, message)
         elif (socket := self.runner.sockets.get(sids[0])) is not None:
