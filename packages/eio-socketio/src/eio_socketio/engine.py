@@ -66,7 +66,7 @@ class EngineServer(eio_server.AsyncServer):
 
         python-socketio does so for each event: it is the shortest way, and accepts what python-engineio's accepts.
         """
-        task = asyncio.ensure_future(target(*args, **kwargs))
+        task: asyncio.Future[Any] = asyncio.ensure_future(target(*args, **kwargs))
         self._tasks.add(task)  # the event loop holds it weakly
         task.add_done_callback(self._task_done)
         return task

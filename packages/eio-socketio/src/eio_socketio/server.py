@@ -17,7 +17,8 @@ class AsyncServer(socketio.AsyncServer):  # type: ignore[misc]
 
     :param client_manager: who knows the clients and their rooms. None: an :class:`~eio_socketio.AsyncManager`.
     :param kwargs: the others of ``socketio.AsyncServer``, and those of :class:`eio_server.AsyncServer`, whose
-        ``logger`` is ``engineio_logger`` here. ``async_mode`` may be left out where one integration of eio is installed.
+        ``logger`` is ``engineio_logger`` here. ``async_mode`` may be left out where one integration of eio is
+        installed.
     :raises ValueError: an async_mode that is not installed, or another argument that :class:`eio_server.AsyncServer`
         refuses.
     """
