@@ -12,6 +12,9 @@ import pytest
 from eio_asgi import ASGIApp, AsyncServer
 from eio_asgi.static import CHUNK
 
+from tests.server.fakes import FakeIntegration
+from tests.server.runtime import ManualRuntime
+
 from .fakes import Message, Peer, scope
 
 pytestmark = pytest.mark.anyio
@@ -83,6 +86,14 @@ async def test_a_socketio_server_in_front() -> None:
 @pytest.mark.parametrize("server", [object(), eio_server.AsyncServer])
 async def test_another_server_is_refused(server: Any) -> None:
     with pytest.raises(TypeError, match="ASGIApp wants"):
+        ASGIApp(server)
+
+
+async def test_a_server_for_another_framework_is_refused_with_the_way_out() -> None:
+    """AP-1: the default is another where the integration for it is installed, too."""
+    server = AsyncServer()
+    server.integration = FakeIntegration(ManualRuntime(), "another")
+    with pytest.raises(TypeError, match=r"made with async_mode='asgi', not 'another'"):
         ASGIApp(server)
 
 

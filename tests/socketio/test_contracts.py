@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import Any
 
+import eio_socketio
 import pytest
 
 from tests.integrations.clients import Client as RawClient
@@ -98,6 +99,18 @@ async def test_a_loop_that_only_emits_lets_others_have_their_turn() -> None:
 
 
 @each_mode
+async def test_who_waits_for_a_client_may_send_it_any_amount(mode: str) -> None:
+    """FD-8: as docs/socketio.md says it, here four times the bound of the outbox."""
+    async with serving(mode, max_buffered_bytes=2_000_000) as site, connected(site.url, WEBSOCKET) as client:
+        sio = site.sio
+        (sid,) = site.application.environs
+        for number in range(40):
+            await sio.emit("told", (number, b"x" * 200_000), to=sid)
+            await sio.eio.drain(sio.manager.eio_sid_from_sid(sid, "/"))
+        assert [number for number, _ in await client.until("told", 40)] == [*range(40)]
+
+
+@each_mode
 async def test_what_applications_do_to_the_engine(mode: str) -> None:
     """AP-11, HS-2: settings after construction, closing by hand, a view of every client."""
     async with serving(mode, path="engine.io") as site:
@@ -169,3 +182,21 @@ async def test_unknown_arguments_are_taken(caplog: pytest.LogCaptureFixture) -> 
     with caplog.at_level(logging.WARNING):
         async with serving("aiohttp", max_decode_packets=50, engineio_logger=False, always_connect=True) as site:
             assert site.sio.eio.async_mode == site.sio.async_mode == "aiohttp"
+
+
+async def test_a_background_task_may_be_made_by_anything_that_gives_an_awaitable(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """AP-13: not by coroutine functions alone, as with python-engineio."""
+    sio = eio_socketio.AsyncServer(async_mode="aiohttp")
+    task = sio.start_background_task(asyncio.gather, asyncio.sleep(0, 1), asyncio.sleep(0, 2))
+    assert await task == [1, 2]
+
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await sio.start_background_task(fail)
+    (record,) = caplog.records
+    assert record.exc_info is not None
+    assert record.exc_info[0] is ZeroDivisionError

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import logging
 import subprocess
 import sys
 import warnings
@@ -62,12 +64,35 @@ def test_it_says_that_a_server_was_made_before() -> None:
     assert isinstance(early.eio, engineio.AsyncServer)
 
 
+def test_a_server_that_could_not_be_made_is_none() -> None:
+    """The traceback still has it, and it has no engine."""
+    code = (
+        "import eio_socketio, socketio\n"
+        "try:\n"
+        "    socketio.AsyncServer(async_mode='no such mode')\n"
+        "except ValueError as error:\n"
+        "    kept = error\n"
+        "eio_socketio.install()"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
 def test_a_server_of_ours_is_none_of_those() -> None:
     code = (
         "import eio_socketio; early = eio_socketio.AsyncServer(async_mode='asgi'); eio_socketio.install(); "
         "import socketio; socketio.AsyncServer(async_mode='asgi'); eio_socketio.install()"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_the_arguments_of_our_class_are_those_of_python_socketio() -> None:
+    """AP-1: by position, too."""
+    ours, theirs = [inspect.signature(one.AsyncServer) for one in (eio_socketio, socketio)]
+    assert [*ours.parameters] == [*theirs.parameters]
+    defaults = [[parameter.default for parameter in one.parameters.values()] for one in (ours, theirs)]
+    assert defaults[0] == defaults[1]
+    sio = eio_socketio.AsyncServer(None, logging.getLogger("mine"), None, False, ["/one"], async_mode="aiohttp")
+    assert (sio.logger.name, sio.async_handlers, sio.namespaces) == ("mine", False, ["/one"])
 
 
 def test_what_ours_wraps_may_stand_on_python_engineio() -> None:

@@ -10,8 +10,10 @@ import eio_socketio
 import pytest
 import socketio  # type: ignore[import-untyped]
 from eio_core import Request
+from socketio import packet
 from socketio.async_pubsub_manager import AsyncPubSubManager  # type: ignore[import-untyped]
 
+from tests.integrations.harness import eventually
 from tests.server.fakes import FakeExchange, FakeWebSocket
 
 RECIPIENTS = 50
@@ -71,10 +73,40 @@ async def test_a_room_costs_no_task(crowd: Crowd) -> None:
     assert len({id(box[0]) for box in boxes}) == 1
 
 
+@pytest.mark.parametrize(("size", "turns"), [(1, 0), (300_000, 1)])
+async def test_many_bytes_give_the_event_loop_its_turn(crowd: Crowd, size: int, turns: int) -> None:
+    """FD-8: else nobody could write them before the next."""
+    sid, _ = next(iter(crowd.sio.manager.get_participants("/", "room")))
+    emit = crowd.sio.emit("told", "x" * size, to=sid)
+    for _ in range(turns):
+        assert emit.send(None) is None
+    with pytest.raises(StopIteration):
+        emit.send(None)
+
+
 async def test_an_acknowledgement_has_an_id_of_its_own(crowd: Crowd) -> None:
     """It is python-socketio's own emit."""
     await crowd.sio.emit("asked", "what", room="room", callback=lambda *_: None)
     assert all(len(box) == 1 and box[0].startswith("42") and "asked" in box[0] for box in crowd.received)
+
+
+async def test_nothing_comes_between_an_acknowledgement_and_its_attachments(crowd: Crowd) -> None:
+    """AP-9: python-socketio sends its packets one by one, here to a client whose outbox is above low water."""
+    websocket = crowd.websockets[0]
+    may_go_on = asyncio.Event()
+
+    async def wait(frame: str | bytes) -> None:
+        await may_go_on.wait()
+        websocket.take(frame)
+
+    websocket.every_write = wait
+    sid, eio_sid = next(iter(crowd.sio.manager.get_participants("/", "room")))
+    await crowd.sio.emit("much", "x" * 300_000, to=sid)
+    acknowledgement = packet.Packet(packet.ACK, data=[b"one", b"two"], id=1)
+    await asyncio.gather(crowd.sio._send_packet(eio_sid, acknowledgement), crowd.sio.emit("told", to=sid))
+    may_go_on.set()
+    await eventually(lambda: len(crowd.received[0]) == 5)
+    assert crowd.received[0][2:] == [b"one", b"two", '42["told"]']
 
 
 async def test_who_is_skipped_gets_nothing(crowd: Crowd) -> None:
@@ -93,7 +125,7 @@ async def test_nobody_is_there(crowd: Crowd) -> None:
 async def test_a_serializer_may_make_anything_of_a_packet() -> None:
     """PL-8: U+001E cannot go to a client on polling; each recipient is asked for by itself then."""
 
-    class Bare(socketio.packet.Packet):  # type: ignore[misc]
+    class Bare(packet.Packet):  # type: ignore[misc]
         def encode(self) -> str:
             return f"{self.packet_type}\x1e{self.data}"
 

@@ -121,8 +121,10 @@ class ASGIApp:
 def _engine_of(server: Any) -> AsyncServer:
     """The Engine.IO server itself, also where it carries a Socket.IO server."""
     engine = getattr(server, "eio", server)
-    if not isinstance(engine, AsyncServer) or engine.async_mode != integration.name:
+    if not isinstance(engine, AsyncServer):
         raise TypeError(f"ASGIApp wants an eio_asgi.AsyncServer, or a Socket.IO server on one, not {server!r}")
+    if engine.async_mode != integration.name:  # the default, where another integration is installed, too
+        raise TypeError(f"ASGIApp wants a server that was made with async_mode='asgi', not {engine.async_mode!r}")
     return engine
 
 

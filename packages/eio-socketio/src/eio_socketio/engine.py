@@ -19,6 +19,8 @@ __all__ = ["EngineServer"]
 
 TURN_EVERY = 64
 """After so many recipients of emits that waited for nothing, the event loop gets its turn."""
+ONE_MORE = 4096
+"""A recipient counts once more for each so many bytes, for only in its turn the event loop writes them."""
 
 
 class EngineServer(eio_server.AsyncServer):
@@ -26,14 +28,24 @@ class EngineServer(eio_server.AsyncServer):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Future[Any]] = set()
         self._since_turn = 0
         self._admin: tuple[Callable[..., dict[str, Any]], AdminObserver] | None = None
         """The instrumentation that is on, if one is: what it put in place, and what feeds it."""
 
+    async def send(self, sid: str, data: Any) -> None:
+        """See :meth:`eio_server.AsyncServer.send`; but it never suspends.
+
+        python-socketio sends each attachment of an acknowledgement by a call of its own, and nothing may come between.
+        """
+        if (socket := self.runner.sockets.get(sid)) is None:
+            await super().send(sid, data)  # which says so
+        else:
+            self._append(socket, data)
+
     def append(self, sids: list[str], message: str | bytes) -> None:
         """Send a message to one client, or to many as :meth:`broadcast` does, and never suspend."""
-        self._since_turn += len(sids)
+        self._since_turn += len(sids) * (1 + len(message) // ONE_MORE)
         if len(sids) != 1:
             self.broadcast(sids, message)
         elif (socket := self.runner.sockets.get(sids[0])) is not None:
@@ -49,14 +61,17 @@ class EngineServer(eio_server.AsyncServer):
         self._since_turn = 0
         return True
 
-    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
-        """Run a coroutine function in a task, as python-socketio does for each event; its exception is logged."""
-        task = asyncio.get_running_loop().create_task(target(*args, **kwargs))
+    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> asyncio.Future[Any]:
+        """Run what a function returns, which is mostly a coroutine, in a task; its exception is logged.
+
+        python-socketio does so for each event: it is the shortest way, and accepts what python-engineio's accepts.
+        """
+        task: asyncio.Future[Any] = asyncio.ensure_future(target(*args, **kwargs))
         self._tasks.add(task)  # the event loop holds it weakly
         task.add_done_callback(self._task_done)
         return task
 
-    def _task_done(self, task: asyncio.Task[Any]) -> None:
+    def _task_done(self, task: asyncio.Future[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.logger.error("a background task failed", exc_info=error)

@@ -88,6 +88,7 @@ def _warn_of_servers() -> None:
 
 
 def _early_servers() -> list[Any]:
-    """The servers on another engine. Anything may be asked of an object in the heap but its type."""
+    """The servers on another engine. Of an object in the heap nothing may be asked but its type."""
     servers = [one for one in gc.get_objects() if issubclass(type(one), socketio.AsyncServer)]
-    return [server for server in servers if not isinstance(server.eio, EngineServer)]
+    engines = [(server, getattr(server, "eio", None)) for server in servers]  # None: it could not be made
+    return [server for server, engine in engines if engine is not None and not isinstance(engine, EngineServer)]
