@@ -4,7 +4,6 @@
 """
 
 import asyncio
-import logging
 import secrets
 import signal
 import sys
@@ -37,6 +36,8 @@ class Server(driver.Driver["Connection"]):
             self.timer.cancel()
         if deadline is not None:
             self.timer = asyncio.get_running_loop().call_at(deadline, self.expire)
+        if not self.engine.sessions:
+            self.empty.set()
 
     def make_sid(self, connection: "Connection") -> str:
         return secrets.token_urlsafe(15)
@@ -45,29 +46,33 @@ class Server(driver.Driver["Connection"]):
         with suppress(eio_core.SessionClosed):
             self.send(session, data)
 
-    def disconnect(self, session: eio_core.Session, reason: str) -> None:
-        if not self.engine.sessions:
-            self.empty.set()
-
     async def serve(self, stop: asyncio.Event, **where: Any) -> None:
         """Serve, where asyncio.start_server() is told to, until ``stop`` is set; then tell everybody."""
         self.engine.reopen()
         with suppress(TimeoutError):
             async with asyncio.timeout(None) as limit, asyncio.TaskGroup() as self.tasks:
-                server = await asyncio.start_server(
-                    lambda *streams: self.tasks.create_task(Connection(self, *streams).run()), **where
-                )
+                server = await asyncio.start_server(lambda *two: self.start(Connection(self, *two).run()), **where)
                 await stop.wait()
                 server.close()
-                await self.tell()
+                await self.alone(self.tell())
                 limit.reschedule(asyncio.get_running_loop().time() + LINGER)
+
+    def start(self, work: Any) -> None:
+        self.tasks.create_task(self.alone(work))
+
+    async def alone(self, work: Any) -> None:
+        """What fails must fail alone: an exception that reaches the task group ends the server."""
+        try:
+            with suppress(OSError):  # the client is gone
+                await work
+        except Exception as error:
+            asyncio.get_running_loop().call_exception_handler({"message": "a connection failed", "exception": error})
 
     async def tell(self, timeout: float = 5.0) -> None:
         """Shut down, and wait until all sessions are over: the deadlines of the core see to that."""
         self.empty.clear()
         self.shutdown(timeout)
-        if self.engine.sessions:
-            await self.empty.wait()
+        await self.empty.wait()
         self.cut()  # those whose handshake is being decided
 
 
@@ -88,20 +93,17 @@ class Connection(driver.Connection):
                 elif self.http.our_state is not h11.MUST_CLOSE:  # else it has only to read what we wrote
                     self.receive_http(data)
                 await self.writer.drain()
-        except OSError:
-            pass  # the client is gone
         except h11.RemoteProtocolError as error:
             self.writer.write(b"HTTP/1.1 %d \r\nConnection: close\r\n\r\n" % error.error_status_hint)
-        except Exception:
-            logging.getLogger("custom_server").exception("a connection failed")
         finally:
-            self.server.connection_lost(self)
             self.abort()
+            self.server.connection_lost(self)
 
     def wait(self, seconds: float) -> None:
         """The client has so long for what it is to do next."""
         self.limit.cancel()
-        self.limit = asyncio.get_running_loop().call_later(seconds, self.abort)
+        if not self.writer.is_closing():
+            self.limit = asyncio.get_running_loop().call_later(seconds, self.abort)
 
     def receive_http(self, data: bytes) -> None:
         self.http.receive_data(data)
@@ -144,17 +146,18 @@ class Connection(driver.Connection):
                     raise ConnectionResetError
 
     def respond(self, response: eio_core.Response) -> bool:
-        self.server.tasks.create_task(self.answer(response))
+        self.server.start(self.answer(response))
         return False
 
     def accept(self, headers: eio_core.Headers) -> None:
-        self.websocket.initiate_upgrade_connection([*self.head.headers], self.head.target)
-        accept = events.AcceptConnection(extra_headers=eio_core.headers_to_wire(headers))
-        self.writer.write(self.websocket.send(accept))
+        # As much as the core has checked: in the rest wsproto may find what it cannot read.
+        checked = eio_core.headers_to_wire([*{**self.request.headers, "host": "-", "connection": "upgrade"}.items()])
+        self.websocket.initiate_upgrade_connection(checked, self.head.target)
+        self.writer.write(self.websocket.send(events.AcceptConnection(extra_headers=eio_core.headers_to_wire(headers))))
 
     def write(self, frames: list[Any]) -> bool:
         self.writer.write(b"".join(self.websocket.send(events.Message(frame)) for frame in frames))
-        self.server.tasks.create_task(self.drain())
+        self.server.start(self.drain())
         return False
 
     def close(self, code: int) -> None:
@@ -166,12 +169,10 @@ class Connection(driver.Connection):
 
     async def answer(self, response: eio_core.Response) -> None:
         """Write a response; by now h11 has seen the end of a request that has no body."""
-        headers = response.wire_headers()
-        if self.http.their_state is h11.SEND_BODY:  # which nobody wants
-            headers.append((b"connection", b"close"))
-        body = b"" if self.head.method == b"HEAD" else response.body
-        data = self.http.send(h11.Response(status_code=response.status, headers=headers))
-        self.writer.write(data + self.http.send(h11.Data(data=body)) + self.http.send(h11.EndOfMessage()))
+        close = [(b"connection", b"close")] if self.http.their_state is h11.SEND_BODY else []  # nobody wants it
+        head = h11.Response(status_code=response.status, headers=response.wire_headers() + close)
+        body = h11.Data(data=b"" if self.head.method == b"HEAD" else response.body)
+        self.writer.write(b"".join(self.http.send(event) or b"" for event in (head, body, h11.EndOfMessage())))
         await self.drain()
         if self.http.their_state is self.http.our_state is h11.DONE:
             self.http.start_next_cycle()
@@ -182,10 +183,9 @@ class Connection(driver.Connection):
     async def drain(self) -> None:
         """Wait until the client has taken enough of what was written; then there may be more."""
         self.wait(PATIENCE)
-        with suppress(OSError):  # run() sees that, too
-            await self.writer.drain()
-            self.limit.cancel()
-            self.server.written(self)
+        await self.writer.drain()
+        self.limit.cancel()
+        self.server.written(self)
 
 
 async def main(port: int) -> None:

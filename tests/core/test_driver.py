@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from eio_core import Engine, Headers, Request, Response, Session, SessionClosed, Settings
+from eio_core import Engine, Headers, LocalProtocolError, Request, Response, Session, SessionClosed, Settings
 from eio_core.driver import Connection, Driver
 from eio_core.testing import Clock
 
@@ -237,6 +237,17 @@ def test_the_application_decides_at_once_or_later() -> None:
     assert wire.seen[0][0] == 200
 
 
+def test_a_handshake_is_decided_once() -> None:
+    """AP-4: a second word on it is the application's mistake, and is told so."""
+    site = Site()
+    site.verdict = None
+    site.open()
+    site.accept(site.sessions["a"])
+    for decide in (site.accept, site.reject):
+        with pytest.raises(LocalProtocolError, match="accepted or rejected before"):
+            decide(site.sessions["a"])
+
+
 def test_a_client_that_leaves_while_the_application_decides() -> None:
     """HS-26: an accepted session is over at once, of a rejected one nobody hears, and nothing is left."""
     site = Site()
@@ -342,11 +353,166 @@ def test_a_websocket_that_does_not_answer_our_close_is_dropped() -> None:
     assert site.told == ["server disconnect"]
 
 
+class Broken(Wire):
+    """A connection that finds out while it is used that its peer is gone, and says so at once or raises.
+
+    :param good: how many times it can be used before.
+    """
+
+    def __init__(self, site: Site, method: str, query: str, *, good: int = 0, takes: bool = True) -> None:
+        super().__init__(method, query, websocket="websocket" in query, takes=takes)
+        self.site = site
+        self.good = good
+        self.raises = False
+
+    def respond(self, response: Response) -> bool:
+        self.use()
+        return super().respond(response)
+
+    def accept(self, headers: Headers) -> None:
+        self.use()
+        super().accept(headers)
+
+    def write(self, frames: list[str | bytes]) -> bool:
+        self.use()
+        return super().write(frames)
+
+    def abort(self) -> None:
+        super().abort()
+        self.site.connection_lost(self)
+
+    def use(self) -> None:
+        self.good -= 1
+        if self.good < 0:
+            if self.raises:
+                raise BrokenPipeError
+            self.site.connection_lost(self, error=True)
+
+
+@pytest.mark.parametrize("takes", [True, False])
+@pytest.mark.parametrize("good", [0, 1, 2])
+def test_a_websocket_may_find_out_in_a_write_that_it_is_lost(good: int, takes: bool) -> None:
+    """CL-10: in its 101, in its first frame or in a later one; the session is over once, and nothing is left."""
+    site = Site()
+    link = Broken(site, "GET", "transport=websocket", good=good, takes=takes)
+    site.receive_request(link)
+    for text in ("one", "two"):
+        if site.told == []:
+            site.send(site.sessions["a"], text)
+            site.clock.advance(0)
+            site.written(link)
+    site.written(link)
+    assert site.told == ["transport error"]
+    assert (site.connections, site._writing) == (0, {})
+
+
+@pytest.mark.parametrize("takes", [True, False])
+def test_a_request_may_find_out_in_its_response_that_it_is_lost(takes: bool) -> None:
+    """FD-12: a poll takes its session along, a POST that was read does not."""
+    site = Site()
+    site.open()
+    post = Broken(site, "POST", "transport=polling&sid=a", takes=takes)
+    site.receive_request(post)
+    site.receive_body(post, b"4hello")
+    site.written(post)
+    assert site.told == ["hello"]
+
+    poll = Broken(site, "GET", "transport=polling&sid=a", takes=takes)
+    site.receive_request(poll)
+    site.send(site.sessions["a"], "one")
+    site.clock.advance(0)
+    site.written(poll)
+    assert site.told == ["hello", "transport error"]
+    assert (site.connections, site._writing, site._answering) == (0, {}, {})
+
+
+def test_an_upgrade_whose_101_finds_nobody_changes_nothing() -> None:
+    """UP-11."""
+    site = Site()
+    site.open()
+    site.receive_request(Broken(site, "GET", "transport=websocket&sid=a"))
+    assert site.connections == 0
+    assert site.arrive("GET", "transport=websocket&sid=a", websocket=True).seen == [101]
+    assert site.told == []
+
+
+def test_a_websocket_that_cannot_be_accepted_takes_its_session_along() -> None:
+    """CL-10: also if its connection raises, and is reported as lost then."""
+    site = Site()
+    link = Broken(site, "GET", "transport=websocket")
+    link.raises = True
+    with pytest.raises(BrokenPipeError):
+        site.receive_request(link)
+    site.connection_lost(link, error=True)
+    assert (site.told, site.engine.sessions, site.connections) == (["transport error"], {}, 0)
+
+
+def test_a_write_that_raises_holds_up_nobody_else() -> None:
+    """ER-9: what was sent to others in the same turn leaves in the next."""
+    site = Site()
+    broken = Broken(site, "GET", "transport=websocket", good=2)
+    broken.raises = True
+    site.receive_request(broken)
+    site.sid = "b"
+    link = site.open("websocket")
+    for sid in ("a", "b"):
+        site.send(site.sessions[sid], "hello")
+    with pytest.raises(BrokenPipeError):
+        site.clock.advance(0)
+    site.clock.advance(0)
+    assert link.seen[2:] == ["4hello"]
+
+
+class Strict(Site):
+    """An application that kicks whoever says so, and wants to be told of one thing after the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.busy = False
+        self.kicked: Wire
+
+    def message(self, session: Session, data: str | bytes) -> None:
+        self.alone(data)
+
+    def disconnect(self, session: Session, reason: str) -> None:
+        self.alone(reason)
+
+    def alone(self, what: str | bytes) -> None:
+        assert not self.busy
+        self.busy = True
+        self.told.append(what)
+        if what == "kick":
+            self.kicked.abort()
+            self.close(self.sessions["b"])
+        self.busy = False
+
+
+def test_a_connection_may_be_dropped_by_a_handler() -> None:
+    """CL-14: what comes of it is told when the handler has returned, behind the messages that came before it."""
+    site = Strict()
+    site.open()
+    site.sid = "b"
+    site.open("websocket")
+    site.kicked = Broken(site, "GET", "transport=polling&sid=a")
+    site.receive_request(site.kicked)
+    post = site.arrive("POST", "transport=polling&sid=a")
+    site.receive_body(post, b"4kick\x1e4more\x1e1")
+    assert site.told == ["kick", "more", "client disconnect", "server disconnect"]
+
+
 class Failing(Site):
     """An application with a defect."""
 
+    def make_sid(self, connection: Wire) -> str:
+        if self.sid == "none":
+            raise ZeroDivisionError
+        return super().make_sid(connection)
+
     def connect(self, session: Session, connection: Wire) -> bool | bytes | None:
         super().connect(session, connection)
+        if session.sid == "hasty":
+            self.accept(session)
+            raise ZeroDivisionError
         if session.sid == "unwanted":
             raise ZeroDivisionError
         return True
@@ -371,6 +537,18 @@ def test_a_handler_that_raises_harms_nobody() -> None:
         site.receive_request(unwanted)
     assert unwanted.seen == [(401, b'"Unauthorized"')]
 
+    site.sid = "none"  # row HS-5
+    nameless = Wire("GET", "transport=polling")
+    with pytest.raises(ZeroDivisionError):
+        site.receive_request(nameless)
+    assert nameless.seen[0][0] == 400
+
+    site.sid = "hasty"  # it has accepted when it raises
+    hasty = Wire("GET", "transport=polling")
+    with pytest.raises(ZeroDivisionError):
+        site.receive_request(hasty)
+    assert hasty.seen[0][0] == 200
+
     for site.sid in ("a", "b"):
         site.open()
     poll = site.arrive("GET", "transport=polling&sid=a")
@@ -391,11 +569,11 @@ def test_a_handler_that_raises_harms_nobody() -> None:
     site.told.clear()
     with pytest.raises(ZeroDivisionError):
         site.cut()
-    for _ in range(2):
+    for _ in range(3):
         with pytest.raises(ZeroDivisionError):
             site.clock.advance(0)
     site.clock.advance(60)
-    assert site.told == ["server disconnect"] * 3
+    assert site.told == ["server disconnect"] * 4
 
 
 def test_the_outbox_says_when_it_has_drained() -> None:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
-from eio_core import Session, Settings
+from eio_core import Engine, LocalProtocolError, Request, Session, Settings
 from eio_core.testing import (
     Application,
     Client,
     Clock,
     Dial,
     Ended,
+    Exchange,
     Fetch,
     HangUp,
     Network,
     Opened,
     Received,
+    Server,
     Switched,
     Transmit,
     Wire,
@@ -499,3 +502,14 @@ def test_a_record_replays_as_a_transcript() -> None:
 def test_is_not_loaded_by_the_core() -> None:
     code = "import eio_core, sys; sys.exit(any(name.startswith('eio_core.testing') for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_second_decision_on_a_handshake_is_told_so() -> None:
+    """AP-4: by the error that the driver has for it."""
+    server = Server(Engine(), Clock())
+    exchange = Exchange("a", Request("GET", "EIO=4&transport=polling"))
+    with suppress(NotImplementedError):  # nobody carries the response
+        server.receive_request(exchange)
+    for decide in (server.accept, server.reject):
+        with pytest.raises(LocalProtocolError):
+            decide(server.session("a"))

@@ -98,8 +98,6 @@ class Application(custom_server.Server):  # type: ignore[misc]
         self._start(self._call("message", session.sid, data))
 
     def disconnect(self, session: Session, reason: str) -> None:
-        super().disconnect(session, reason)
-
         async def disconnect() -> None:
             await self._call("disconnect", session.sid, reason)
             del self.sockets[session.sid]

@@ -13,7 +13,9 @@ Must not know: event loops, sockets, a framework.
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from .compression import compressed
 from .effects import Abort, Closed, Effect, Upgraded, Write
@@ -30,7 +32,8 @@ OPEN, CLOSED = Life.OPEN, Life.CLOSED
 class Connection:
     """An HTTP request and its one response, or a WebSocket.
 
-    The object may serve again for the next request of its TCP connection, once the response before it is written.
+    Any of its methods may find out that the peer is gone, and call :meth:`Driver.connection_lost` at once. The object
+    may serve again for the next request of its TCP connection, once the response before it is written.
     """
 
     request: Request
@@ -58,6 +61,29 @@ class Connection:
 
 
 C = TypeVar("C", bound=Connection)
+D = TypeVar("D", bound="Driver[Any]")
+P = ParamSpec("P")
+
+
+def event(method: Callable[Concatenate[D, P], None]) -> Callable[Concatenate[D, P], None]:
+    """A method of a driver that an integrator calls: what it brings about is carried out when it is over.
+
+    One may be called inside of another: a handler closes a session, a write finds that the peer is gone. Then the end
+    of the outer one sees to both, so that no handler is called within another, and messages come before their close.
+    """
+
+    @wraps(method)
+    def whole(self: D, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        if self._inside:
+            method(self, *args, **kwargs)
+            return
+        self._inside = True
+        try:
+            method(self, *args, **kwargs)
+        finally:
+            self._settle()
+
+    return whole
 
 
 class Driver(Generic[C]):
@@ -122,6 +148,7 @@ class Driver(Generic[C]):
     def drained(self, session: Session) -> None:
         """What waits to be sent to this session fell below low water: who waited may go on (row FD-8)."""
 
+    @event
     def send(self, session: Session, data: object) -> None:
         """Send a message; what is sent in the same turn leaves together (row PG-9).
 
@@ -130,47 +157,43 @@ class Driver(Generic[C]):
         served = self.engine.send(session, data)
         if served is not None:
             self._dirty[served] = None
-        self._settle_outside()
 
+    @event
     def close(self, session: Session) -> None:
         """Close a session: what is buffered is delivered first."""
         self.engine.close(session, self.now())
-        self._settle_outside()
 
+    @event
     def shutdown(self, timeout: float = 5.0) -> None:
         """Refuse new handshakes, tell every client, and give them so many seconds to fetch the rest (row SD-1)."""
         self.engine.shutdown(self.now(), timeout)
-        self._settle_outside()
 
+    @event
     def cut(self) -> None:
         """End whatever is left."""
         self.engine.cut()
-        self._settle_outside()
 
     # ---------------------------------------------------------------------------------------- steps 2 and 3: requests
 
+    @event
     def receive_request(self, connection: C) -> None:
         """A request arrived: its method, its query and its headers."""
-        self._inside = True
         answer = self.engine.receive_request(connection.request, self.now())
-        try:
-            if isinstance(answer, Response):
-                self._respond(connection, answer)
-            elif isinstance(answer, Handshake):
-                self._open(connection, answer)
-            elif isinstance(answer, Upgrade):
-                self._accept(connection, answer.cors)
-                self._serve(connection, self.engine.open_link(answer, self.now()))
-            else:
-                self._serve(connection, answer)
-        finally:
-            self._settle()
+        if isinstance(answer, Response):
+            self._respond(connection, answer)
+        elif isinstance(answer, Handshake):
+            self._open(connection, answer)
+        elif isinstance(answer, Upgrade):
+            self._serve(connection, self.engine.open_link(answer, self.now()))
+        else:
+            self._serve(connection, answer)
 
     def wants_body(self, connection: C) -> bool:
         """Whether the body of this request is to be read: it is not answered without."""
         post = self._served.get(connection)
         return isinstance(post, Post) and not post.ready and connection not in self._writing
 
+    @event
     def receive_body(self, connection: C, data: bytes, *, more: bool = False) -> None:
         """The body of a request arrived, or a part of it. It is answered as soon as it is longer than allowed.
 
@@ -182,53 +205,62 @@ class Driver(Generic[C]):
         body = self._whole(connection, data, post.limit, more=more)
         if body is None:
             return
-        self._inside = True
         session = post.session
         assert session is not None, "a post whose session is over has its response"
         try:
             self._deliver(session, self.engine.receive_body(post, body, self.now()))
         finally:
             self._write(post)
-            self._settle()
 
+    @event
     def accept(self, session: Session) -> None:
-        """The application accepts a handshake."""
-        connection = self._deciding.pop(session)
-        here = self._served.get(connection) is session
+        """The application accepts a handshake.
+
+        :raises LocalProtocolError: it has been decided before.
+        """
         answer = self.engine.accept(session, self.now())
-        if not here:  # the client left meanwhile (row HS-26)
+        connection = self._deciding.pop(session)
+        if self._served.get(connection) is not session:  # the client left meanwhile (row HS-26)
             if not isinstance(answer, Refusal):
                 self.engine.connection_lost(answer, error=True)
         elif isinstance(answer, Refusal):
             del self._served[connection]
             self._respond(connection, answer)
         else:
-            if isinstance(answer, Link):
-                self._accept(connection, answer.cors)
             self._serve(connection, answer)
-        self._settle_outside()
 
+    @event
     def reject(self, session: Session, body: bytes = b'"Unauthorized"') -> None:
-        """The application rejects a handshake, with a body in JSON."""
-        connection = self._deciding.pop(session)
+        """The application rejects a handshake, with a body in JSON.
+
+        :raises LocalProtocolError: it has been decided before.
+        """
         refusal = self.engine.reject(session, body)
+        connection = self._deciding.pop(session)
         if self._served.get(connection) is session:
             del self._served[connection]
             self._respond(connection, refusal)
-        self._settle_outside()
 
     def _open(self, connection: C, handshake: Handshake) -> None:
-        session = self.engine.open(handshake, self.make_sid(connection))
-        if isinstance(session, Refusal):
-            self._respond(connection, session)
-            return
+        sid = ""  # if it cannot be made: one that is refused (row HS-5)
+        try:
+            sid = self.make_sid(connection)
+        finally:
+            session = self.engine.open(handshake, sid)
+            if isinstance(session, Refusal):
+                self._respond(connection, session)
+        if isinstance(session, Session):
+            self._ask(connection, session)
+
+    def _ask(self, connection: C, session: Session) -> None:
         self._served[connection] = session
         self._deciding[session] = connection
         verdict: bool | bytes | None = False  # if it raises
         try:
             verdict = self.connect(session, connection)
         finally:
-            self._decided(session, verdict)
+            if session in self._deciding:  # else it has said so itself
+                self._decided(session, verdict)
 
     def _decided(self, session: Session, verdict: bool | bytes | None) -> None:
         if verdict is True:
@@ -247,6 +279,7 @@ class Driver(Generic[C]):
 
     # -------------------------------------------------------------------------------------------- step 4: WebSockets
 
+    @event
     def receive_frame(self, connection: C, data: str | bytes, *, more: bool = False) -> None:
         """A WebSocket message arrived, or a part of it. One that is too long closes the WebSocket with 1009.
 
@@ -264,18 +297,13 @@ class Driver(Generic[C]):
                 frame = str(frame, "utf-8", "surrogatepass")
         if frame is None:
             return
-        self._inside = True
         session = link.session
         message = self.engine.receive_frame(link, frame)
-        try:
-            if message is not None:
-                assert session is not None, "only a link with a session gives messages"
-                self._deliver(session, [message])
-        finally:
-            self._settle()
         if message is None:
-            self._write(link)
-            self._settle()
+            self.engine.effects.append(Write(link))
+        else:
+            assert session is not None, "only a link with a session gives messages"
+            self._deliver(session, [message])
 
     def _whole(self, connection: C, data: bytes, limit: int, *, more: bool) -> bytes | None:
         """All that has arrived, once it is complete or longer than the limit; None: wait for the rest."""
@@ -291,6 +319,7 @@ class Driver(Generic[C]):
 
     # ------------------------------------------------------------------------------------------------ step 6: losses
 
+    @event
     def connection_lost(self, connection: C, *, code: int | None = None, error: bool = False) -> None:
         """A connection is gone, or what was written to it could not be; it does not matter if it was done with.
 
@@ -304,39 +333,41 @@ class Driver(Generic[C]):
             return
         if isinstance(served, Link):
             self._hanging_up.discard(served)
-        self._inside = True
         self.engine.connection_lost(served, code=code, error=error)
-        self._settle()
 
+    @event
     def written(self, connection: C) -> None:
         """What ``respond`` or ``write`` could not write at once has been written."""
         if connection not in self._writing:
             return
         self._let_go(connection)
-        self._inside = True
         served = self._served[connection]
         if isinstance(served, Link):
             self._write(served)
         else:
-            self._response_written(connection, served)
-        self._settle()
+            del self._served[connection]
+            self._partial.pop(connection, None)
+            if isinstance(served, Poll):
+                self.engine.written(served)
 
     # -------------------------------------------------------------------------------------------------- step 7: time
 
+    @event
     def expire(self) -> None:
         """The timer went off: write what was sent, and do what is due."""
-        self._inside = True
         dirty, self._dirty = self._dirty, {}
-        for served in dirty:
-            self._write(served)
-        self.engine.expire(self.now())
-        self._settle()
+        left = iter(dirty)
+        try:
+            for served in left:
+                self._write(served)
+            self.engine.expire(self.now())
+        finally:  # a write raised: the others come in the next turn
+            self._dirty.update(dict.fromkeys(left))
 
     # ----------------------------------------------------------------------------------------------- step 5: effects
 
     def _settle(self) -> None:
         """Carry out all effects, in order, after the messages that came with them; then look at the time again."""
-        self._inside = True
         effects = self.engine.effects
         try:
             while effects:
@@ -345,11 +376,6 @@ class Driver(Generic[C]):
             self._inside = False
             soon = self._dirty or effects  # effects: the application raised, and what is left is for the next turn
             self.set_timer(self.now() if soon else self.engine.next_deadline())
-
-    def _settle_outside(self) -> None:
-        """The same after a call of the application, unless that was made from one of its handlers."""
-        if not self._inside:
-            self._settle()
 
     def _carry_out(self, effect: Effect) -> None:
         if isinstance(effect, Write):
@@ -369,8 +395,11 @@ class Driver(Generic[C]):
 
     def _serve(self, connection: C, served: Poll | Post | Link) -> None:
         served.handle = connection
-        self._served[connection] = served
-        if isinstance(served, Link) or served.ready:
+        self._served[connection] = served  # first: an accept that fails is a loss like any other
+        if isinstance(served, Link):
+            self._accept(connection, served.cors)
+            self._write(served)
+        elif served.ready:
             self._write(served)
 
     def _write(self, served: Poll | Post | Link) -> None:
@@ -381,33 +410,27 @@ class Driver(Generic[C]):
             self._pump(connection, served)
         elif served.ready and connection not in self._writing:
             session = served.session
-            if self._respond(connection, self.engine.take_response(served)):
-                self._response_written(connection, served)
-                return
+            response = self.engine.take_response(served)
             self._writing[connection] = session
-            if not isinstance(served, Poll):
-                return
-            if session is None or session.life is CLOSED:
-                self.engine.begin_hangup(served, self.now())
-            else:
-                self._answering.setdefault(session, {})[connection] = served
+            if self._respond(connection, response):
+                self.written(connection)
+            elif isinstance(served, Poll) and connection in self._writing:  # else it was lost at once
+                if session is None or session.life is CLOSED:
+                    self.engine.begin_hangup(served, self.now())
+                else:
+                    self._answering.setdefault(session, {})[connection] = served
 
     def _pump(self, connection: C, link: Link) -> None:
         """The one writer of a WebSocket: take, write, take again; then close it, if it is to be closed."""
         while connection not in self._writing and (frames := self.engine.take_frames(link)):
-            if not self._send(connection, frames):
-                self._writing[connection] = None
+            self._writing[connection] = None
+            if self._send(connection, frames):
+                self._let_go(connection)
         if link.closing is not None and link not in self._hanging_up:
             # Even while a write is stuck: a peer that reads nothing must not keep the connection for ever (row CL-18).
             self._hanging_up.add(link)
             self.engine.begin_hangup(link, self.now())
             self._close(connection, link.closing)
-
-    def _response_written(self, connection: C, served: Poll | Post | Session) -> None:
-        del self._served[connection]
-        self._partial.pop(connection, None)
-        if isinstance(served, Poll):
-            self.engine.written(served)
 
     def _let_go(self, connection: C) -> None:
         """Nothing is being written to this connection any more."""

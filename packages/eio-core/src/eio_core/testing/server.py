@@ -150,8 +150,8 @@ class Server(Driver[Exchange]):
 
     def accept(self, session: Session) -> None:
         self.observer.decision("accept", session)
-        connection = self._deciding[session]
-        if self._served.get(connection) is session and session.life is not Life.CLOSED:
+        connection = self._deciding.get(session)  # None: it has been decided, and the driver says so
+        if connection and self._served.get(connection) is session and session.life is not Life.CLOSED:
             self.sids[connection.client] = session.sid
         super().accept(session)
 
