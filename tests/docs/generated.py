@@ -218,6 +218,7 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "figures": partial(figures, "figures.json"),
         "machine of the newer Python": partial(machine, "figures-3.13.json"),
         "goals on the newer Python": partial(goals, "figures-3.13.json"),
+        "figures on the newer Python": partial(figures, "figures-3.13.json"),
     },
     "states.md": {"diagram": diagram, "table": table},
     "conformance.md": {"servers": servers, "gaps": gaps},
