@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from eio_core import Closed, Drained, Life, Link, Poll, Reason, Session, Write
 
@@ -522,3 +525,18 @@ def test_pings_that_nobody_fetches_do_not_pile_up() -> None:
     assert driver.body(poll) == "2\x1e4a"
     driver.at(100.0)
     assert driver.body(driver.get()) == "2"
+
+
+def test_a_ping_behind_a_binary_message_where_python_is_strict() -> None:
+    """HB-1: ``python -bb`` makes a comparison of text and bytes an error."""
+    program = """if True:
+        from tests.core.helpers import Driver
+
+        driver = Driver()
+        session = driver.polling()
+        driver.engine.send(session, b"x")
+        driver.at(25.0)
+        print(session.outbox)
+    """
+    output = subprocess.run([sys.executable, "-bb", "-c", program], capture_output=True, text=True, check=False)
+    assert (output.stdout, output.stderr) == ("['2', b'x']\n", "")

@@ -48,7 +48,7 @@ def ping_due(engine: Engine, session: Session, when: float, now: float) -> None:
         engine.deadlines.set(Due.PONG, session, now + settings.ping_timeout, settings.ping_timeout)
     if session.life is not Life.OPEN:  # closing: nothing is sent any more, but the time runs (row HB-10)
         return
-    if packets.PING not in (session.outbox or ())[:2]:  # else the last one was not even fetched: one is enough
+    if not packets.has_ping((session.outbox or ())[:2]):  # else the last one was not even fetched: one is enough
         # First: a client that fetches a long queue under our own limits must not time out behind it (row HB-9).
         session.put_first(packets.PING)
         outbox.wake(engine, session)

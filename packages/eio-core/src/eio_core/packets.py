@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import Final
 
@@ -59,6 +60,8 @@ class Packet:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Packet):
             return NotImplemented
+        if isinstance(self.data, str) is not isinstance(other.data, str):  # ``python -bb`` would not compare them
+            return False
         return self.packet_type is other.packet_type and self.data == other.data
 
     def __hash__(self) -> int:
@@ -131,6 +134,11 @@ def lone_surrogate(error: UnicodeEncodeError) -> ValueError:
         f"text to send has a lone surrogate at position {error.start}, which UTF-8 cannot encode: "
         "send valid text, or bytes"
     )
+
+
+def has_ping(packets: Iterable[object]) -> bool:
+    """Whether a ping is among them. Text is not compared with bytes: ``python -bb`` makes that an error."""
+    return any(isinstance(packet, str) and packet == PING for packet in packets)
 
 
 def decode_packet(text: str) -> Packet | None:

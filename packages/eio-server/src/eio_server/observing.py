@@ -9,7 +9,7 @@ import logging
 from collections import Counter
 
 from eio_core import Engine, Link, Poll, Post, Refusal, Response, Settings
-from eio_core.packets import PING
+from eio_core.packets import PING, has_ping
 
 __all__ = ["Counters", "ObservableEngine", "Observer"]
 
@@ -162,7 +162,7 @@ class _ObservedEngine(ObservableEngine):
         frames = super().take_frames(link)
         if frames:
             self.observers.tell("sent", len(frames), sum(map(_size, frames)))
-            if session is not None and PING in frames:
+            if session is not None and has_ping(frames):
                 self.observers.tell("pinged", session.sid)
         return frames
 
