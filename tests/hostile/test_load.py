@@ -50,6 +50,12 @@ class Crowd:
             for websocket in self._websockets:
                 group.start_soon(self._chat, websocket)
 
+    async def alone(self) -> str:
+        """How long it takes with nobody else there."""
+        await self.talk()
+        report, self.took = self.report("alone"), []
+        return report
+
     def report(self, name: str) -> str:
         milliseconds = [1000 * seconds for seconds in self.took]
         worst, late = max(milliseconds), quantiles(milliseconds, n=100)[98]
@@ -93,6 +99,7 @@ async def test_a_client_that_reads_nothing(
         crowd = Crowd(site)
         await crowd.gather()
         site.eio.on("message", echo(site, crowd))
+        alone = await crowd.alone()
         deaf = await (site.websocket() if transport == "websocket" else site.handshake())
         memory.begin()
         async with anyio.create_task_group() as group:
@@ -111,7 +118,7 @@ async def test_a_client_that_reads_nothing(
             assert sent < 400
             assert memory.peak < 10 * MB  # the outbox, what the framework buffers, and the crowd
             await eventually(lambda: deaf.sid not in site.eio.sockets)
-        report = crowd.report(f"{site.server}, beside a client that reads nothing")
+        report = crowd.report(f"{site.server}, beside a client that reads nothing") + f"; {alone}"
         record_property("latency", report)
         print(report)
         if isinstance(deaf, WebSocket):
@@ -140,6 +147,7 @@ async def test_a_client_that_floods(
                 await release.wait()
 
         site.eio.on("message", message)
+        alone = await crowd.alone()
         flooding, posting = await site.websocket(), await site.handshake()
         flood = frame(bytes(100_000), 2)
         memory.begin()
@@ -158,7 +166,7 @@ async def test_a_client_that_floods(
         assert waiting <= (16 if async_handlers else 2)
         if Gap.READS_AHEAD not in site.server.gaps:
             assert memory.peak < 10 * MB
-        report = crowd.report(f"{site.server}, beside a client that floods")
+        report = crowd.report(f"{site.server}, beside a client that floods") + f"; {alone}"
         record_property("latency", report)
         print(report)
         flooding.reset()
