@@ -291,6 +291,27 @@ def test_what_decides_about_a_handshake_hangs(world: World, query: str, hangs: s
     world.assert_nothing_left()
 
 
+@pytest.mark.parametrize("query", [POLLING, HANDSHAKE + "websocket"])
+def test_what_decides_about_an_origin_hangs(make_world: MakeWorld, query: str) -> None:
+    """SD-1, SD-2, HD-1, H28: it is cancelled when the time is over, and no page is let in for that."""
+    gate = Gate.closed()
+
+    async def hang(origin: str) -> bool:
+        await gate.passed()
+        return True
+
+    world = make_world(cors_allowed_origins=hang)
+    call = world.request("GET", query, websocket="websocket" in query, origin="http://example.com")
+    task = shutdown(world, 2)
+    world.runtime.advance(1.9)
+    assert not task.done
+    world.runtime.advance(0.2)
+    assert task.done
+    assert (call.status, call.code) == (400, 3)
+    assert gate.waiting == 0
+    world.assert_nothing_left()
+
+
 def test_a_connect_handler_ends_while_others_are_drained(make_world: MakeWorld) -> None:
     """SD-1: its client is told too, and the shutdown keeps its time, whatever it has sent."""
     world = make_world(max_packets_per_poll=1, close_timeout=1000)

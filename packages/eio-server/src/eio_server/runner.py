@@ -94,7 +94,7 @@ class Runner:
         self._context = copy_context()
         self._emptied: list[Event] = []
         self._deciding: set[Scope] = set()
-        """The application's code that decides a handshake, and may take its time."""
+        """The application's code that decides about a request, and may take its time."""
         self._decided: Event | None = None
         self.decide_origin: Callable[[str, Exchange], Awaitable[bool]] | None = None
         """Set where the application decides about origins itself (row HD-1)."""
@@ -403,7 +403,7 @@ class Runner:
         try:
             sid = self._server.generate_id()
             if is_awaitable(sid):
-                sid = await self._decide(sid)
+                sid = await self.decide(sid)
         except CutShortError:
             return self.engine.refuse(handshake)
         except BaseException as error:
@@ -427,7 +427,7 @@ class Runner:
             verdict = handler(sid, exchange.environ())
             if is_awaitable(verdict):
                 async with exchange.watch(client.lost):
-                    verdict = await self._decide(verdict)
+                    verdict = await self.decide(verdict)
         except CutShortError:
             raise
         except BaseException as error:
@@ -439,12 +439,12 @@ class Runner:
             return None
         return self._server.rejection(verdict)
 
-    async def _decide(self, deciding: Awaitable[Any]) -> Any:
-        """Await the application's word on a handshake; a shutdown does not wait for it for ever (row SD-1).
+    async def decide(self, deciding: Awaitable[Any]) -> Any:
+        """Await the application's word on a request; a shutdown does not wait for it for ever (row SD-1).
 
         :raises CutShortError: it did not come in time.
         """
-        with self.runtime.scope() as scope:
+        with self.runtime_here.scope() as scope:
             self._deciding.add(scope)
             try:
                 return await deciding
@@ -532,7 +532,7 @@ class Runner:
 
 
 class CutShortError(Exception):
-    """The server was shut down while the application was deciding about a handshake."""
+    """The server was shut down while the application was deciding about a request."""
 
 
 class ParkedPoll:

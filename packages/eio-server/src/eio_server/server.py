@@ -36,7 +36,7 @@ from eio_core import (
 from . import integration as integrations
 from .handlers import is_awaitable, is_its_own, takes
 from .log import make_logger
-from .runner import Runner
+from .runner import CutShortError, Runner
 from .serialization import Json
 
 if TYPE_CHECKING:
@@ -553,7 +553,9 @@ class AsyncServer:
         try:
             verdict = decide(origin, exchange.environ()) if takes(decide, 2) else decide(origin)
             if is_awaitable(verdict):
-                verdict = await verdict
+                verdict = await self.runner.decide(verdict)
+        except CutShortError:
+            return False
         except BaseException as error:
             if not is_its_own(error):
                 raise
