@@ -6,3 +6,4 @@ import pytest
 pytest.register_assert_rewrite(
     "tests.integrations.clients", "tests.integrations.harness", "tests.interop.exchange", "tests.proxy.nginx"
 )
+pytest.register_assert_rewrite(*(f"tests.server.{name}" for name in ("fakes", "logs", "loops", "runtime", "world")))

@@ -9,11 +9,9 @@ from typing import Any
 import pytest
 from eio_server import integration
 
-pytest.register_assert_rewrite(*(f"{__package__}.{name}" for name in ("fakes", "logs", "loops", "runtime", "world")))
-
-from .logs import Logs  # noqa: E402
-from .loops import FACTORIES, Run, runner  # noqa: E402
-from .world import World  # noqa: E402
+from .logs import Logs
+from .loops import FACTORIES, Run, runner
+from .world import World
 
 
 @pytest.fixture(autouse=True)
