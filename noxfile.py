@@ -78,8 +78,9 @@ def tests(session: nox.Session) -> None:
     """
     install(session, "test")
     elsewhere = ("interop", "socketio", "browser", "proxy", "frozen")
-    env = {"EIO_SERVERS": "few"} if older(session) else {}
-    ignored = (*elsewhere, "hostile") if older(session) and not session.posargs else elsewhere
+    again = older(session)
+    env = {"EIO_SERVERS": "few"} if again else {}
+    ignored = (*elsewhere, "hostile") if again and not session.posargs else elsewhere
     session.run(*PYTEST, *(f"--ignore=tests/{name}" for name in ignored), *session.posargs, env=env)
 
 

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from importlib import import_module
 from typing import Any
 
 import anyio
 import pytest
 from eio_asgi import ASGIApp, AsyncServer
+from uvicorn import Config
 
 from tests.integrations.clients import UPGRADE, Client, DisconnectedError, url
 from tests.integrations.servers import uvicorn
-
-IMPLEMENTATIONS = {
-    "websockets-sansio": ("websockets_sansio_impl", "WebSocketsSansIOProtocol"),
-    "wsproto": ("wsproto_impl", "WSProtocol"),
-}
 
 
 @pytest.fixture
@@ -25,13 +20,16 @@ def anyio_backend() -> str:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("ws", IMPLEMENTATIONS)
+@pytest.mark.parametrize("ws", ["websockets-sansio", "wsproto"])
 async def test_a_handshake_that_the_server_has_refused(
-    ws: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ws: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """SD-1, H28: uvicorn answers it with a 500 when it stops; that our refusal comes too late is no defect of ours."""
-    module, name = IMPLEMENTATIONS[ws]
-    protocol = getattr(import_module(f"uvicorn.protocols.websockets.{module}"), name)
+    eio = AsyncServer()
+    app = ASGIApp(eio)
+    config = Config(app, ws=ws)
+    config.load()
+    protocol: Any = config.ws_protocol_class
     began, refuse = anyio.Event(), anyio.Event()
     shutdown = protocol.shutdown
 
@@ -45,7 +43,6 @@ async def test_a_handshake_that_the_server_has_refused(
         return False
 
     monkeypatch.setattr(protocol, "shutdown", shut_down)
-    eio = AsyncServer()
     eio.on("connect", connect)
     statuses = []
 
@@ -56,7 +53,7 @@ async def test_a_handshake_that_the_server_has_refused(
             statuses.append((await connection.receive()).status)
         connection.close()
 
-    async with anyio.create_task_group() as tasks, uvicorn.run(ASGIApp(eio), ws=ws) as port:
+    async with anyio.create_task_group() as tasks, uvicorn.run(app, ws=ws) as port:
         tasks.start_soon(ask, port)
         await began.wait()
     assert statuses == [500]

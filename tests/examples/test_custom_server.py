@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
@@ -15,6 +14,7 @@ import pytest
 from eio_core import Session
 
 from tests.integrations.clients import UPGRADE, Client, Connection, DisconnectedError, Stream, settle, url
+from tests.integrations.servers import custom
 
 custom_server: Any = import_module("examples.custom_server")
 
@@ -29,16 +29,11 @@ def anyio_backend() -> str:
 @asynccontextmanager
 async def serving(server: Any) -> AsyncIterator[int]:
     """Serve, and see afterwards that a fresh client is served, and that nothing is left when the server ends."""
-    stop = asyncio.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        task = asyncio.create_task(server.serve(stop, sock=listener))
+    async with custom.run(server) as port:
         yield port
         client = Client(port)
         await client.handshake()
         client.close()
-        stop.set()
-        await task
     assert (server.connections, server.engine.sessions, len(server.engine.deadlines)) == (0, {}, 0)
 
 
