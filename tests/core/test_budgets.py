@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import gc
+import statistics
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -276,18 +277,24 @@ def test_nothing_is_retained(state: str) -> None:
         for number in range(SESSIONS):
             come_and_go(driver, state, ENDS[number % 3], str(number))
 
-    generation()
     nothing, retained = growth(lambda: None), growth(generation)
-    print(f"retained after {SESSIONS} sessions, {state}: {retained - nothing} blocks")
+    print(f"retained after {SESSIONS} sessions, {state}: {retained - nothing:.0f} blocks")
     assert retained <= nothing
 
 
-def growth(work: Callable[[], object]) -> int:
-    """By how many blocks the memory in use grows."""
-    work()
-    before = sys.getallocatedblocks()
-    work()
-    return sys.getallocatedblocks() - before
+def growth(work: Callable[[], object]) -> float:
+    """By how many blocks the memory in use grows each time, the first two apart.
+
+    The median of some times: the blocks are those of the whole process, where a thread of pytest-xdist or a tool that
+    measures coverage may take some meanwhile.
+    """
+
+    def once() -> int:
+        before = sys.getallocatedblocks()
+        work()
+        return sys.getallocatedblocks() - before
+
+    return statistics.median([once() for _ in range(7)][2:])
 
 
 @pytest.mark.parametrize("state", ["idle", "parked", "websocket", "upgraded"])
