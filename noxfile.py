@@ -57,7 +57,7 @@ for _version in sorted(_pyenv.glob("versions/3.1[1-9].*/bin")):
 # Most tests wait for sockets: more of them at a time than there are cores. Who has none left takes some of another's:
 # those of one server stand together, and may all be slow. What stands after "--" comes later and wins (``-n0`` for one
 # at a time, as --pdb wants it).
-PYTEST = ("pytest", "-n4", "--dist=worksteal")
+PYTEST = ("pytest", "-n6", "--dist=worksteal")
 DIST = ROOT / "dist"
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 PROJECTS = {

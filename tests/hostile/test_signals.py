@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -13,10 +12,10 @@ from itertools import count
 
 import anyio
 import pytest
+from anyio.abc import Process
 from wsproto.utilities import LocalProtocolError
 
 from benchmarks.stacks import STACKS, Stack
-from tests.examples.test_examples import free_port, until_it_listens
 from tests.integrations.clients import (
     UPGRADE,
     Client,
@@ -27,6 +26,7 @@ from tests.integrations.clients import (
     settle,
     url,
 )
+from tests.programs import free_port, log, running
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
@@ -55,27 +55,13 @@ def anyio_backend() -> str:
 
 
 @asynccontextmanager
-async def running(stack: Stack, ping: int = 25) -> AsyncIterator[tuple[anyio.abc.Process, int]]:
-    """Start a program; it is there until the end of the block, at the latest."""
+async def serving(stack: Stack, ping: int = 25) -> AsyncIterator[tuple[Process, int]]:
+    """Start a server that the hostile tests ask about itself."""
     port = free_port()
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # we are in the background of a shell: it would inherit that
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     settings = {"KIND": "eio", "APP": "hostile", "PORT": str(port), "PING": str(ping), "TIMEOUT": "5"}
-    environ = os.environ | {f"BENCH_{name}": value for name, value in settings.items()}
     command = [part.format(port=port) for part in stack.command]
-    async with await anyio.open_process(command, env=environ, stdout=subprocess.DEVNULL) as process:
-        try:
-            await until_it_listens(port, process)
-            yield process, port
-        except Exception as error:  # why, its log may tell
-            with suppress(ProcessLookupError):
-                process.kill()
-            assert process.stderr is not None
-            error.add_note(b"".join([chunk async for chunk in process.stderr]).decode())
-            raise
-        finally:
-            if process.returncode is None:
-                process.kill()
+    async with running(command, port, **{f"BENCH_{name}": value for name, value in settings.items()}) as process:
+        yield process, port
 
 
 class Witness:
@@ -134,7 +120,7 @@ async def test_a_signal_with_a_hundred_clients(
     witness, stop = Witness(), anyio.Event()
     if stack.name in {"daphne", "granian", "hypercorn-trio"}:  # they may drop whom we have not reached at once
         witness.goodbyes.add(b"")
-    async with running(stack) as (process, port), AsyncExitStack() as end:
+    async with serving(stack) as (process, port), AsyncExitStack() as end:
         client = end.enter_context(closing(Client(port)))
         async with anyio.create_task_group() as group:
             for _ in range(30):
@@ -159,11 +145,10 @@ async def test_a_signal_with_a_hundred_clients(
             process.send_signal(number)
             witness.signal.set()
             group.start_soon(stop_later, stop)
-        assert process.stderr is not None
         for connection in client.connections:  # else Sanic waits for those that are idle
             connection.close()
         with anyio.fail_after(20):
-            errors = b"".join([chunk async for chunk in process.stderr]).decode()
+            errors = await log(process)
             await process.wait()
         ended = time.perf_counter() - witness.signalled
     last = max(max(times) for times in witness.told.values())

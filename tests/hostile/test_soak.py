@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.stacks import STACKS
 
-from .test_signals import running
+from .test_signals import serving
 from .traffic import Control, Traffic
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(150)]
@@ -21,7 +21,7 @@ def anyio_backend() -> str:
 @pytest.mark.parametrize("name", ["aiohttp", "uvicorn-sansio", "tornado", "sanic"])
 async def test_what_is_sent_at_full_load_arrives_once_and_in_order(name: str) -> None:
     """H30, H29: whatever happens to one client in four; afterwards there is no session and no task of them."""
-    async with running(STACKS[name], ping=5) as (_, port):
+    async with serving(STACKS[name], ping=5) as (_, port):
         control, traffic = Control(port), Traffic(port, seed=1)
         await control.connect()
         before = await control.ask()

@@ -1,23 +1,14 @@
 """The programs in the README work as they are written there."""
 
-import asyncio
-import os
-import re
-import socket
-import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 import pytest
 
+from tests.programs import free_port, programs, running
+
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def programs(path: Path) -> list[str]:
-    return re.findall(r"```python\n(.*?)```", path.read_text("utf-8"), re.DOTALL)
 
 
 PROGRAMS = programs(ROOT / "README.md")
@@ -31,35 +22,6 @@ def anyio_backend() -> str:
 def program(containing: str) -> str:
     (found,) = [text for text in PROGRAMS if containing in text]
     return found
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
-
-
-@asynccontextmanager
-async def running(command: list[str], port: int, **environ: str) -> AsyncIterator[None]:
-    """A program, once it listens."""
-    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.DEVNULL, env=os.environ | environ)
-    try:
-        async with asyncio.timeout(30):
-            while process.returncode is None:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", port)
-                except OSError:
-                    await asyncio.sleep(0.05)
-                else:
-                    writer.close()
-                    break
-        assert process.returncode is None, "the program ended by itself"
-        yield
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
 
 
 @pytest.mark.parametrize("package", ["eio_aiohttp", "eio_asgi", "eio_sanic"])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.test_readme import free_port, programs, running
+from tests.programs import free_port, programs, running
 
 from .python_client import WEBSOCKET, connected
 
