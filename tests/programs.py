@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import signal
 import socket
@@ -16,6 +17,11 @@ from anyio.abc import Process
 
 from tests.integrations.clients import TIMEOUT
 
+PORTS = range(20_000, 32_000)
+"""Below those that Linux, macOS and Windows give to whoever asks for any (from 32768 and 49152)."""
+SHARES = 64
+"""Workers of pytest-xdist that have ports of their own."""
+
 
 def programs(path: Path) -> list[str]:
     """The Python programs in a page."""
@@ -23,9 +29,16 @@ def programs(path: Path) -> list[str]:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """A port that nobody listens on, nor will before the program does.
+
+    The system gives away those above ``PORTS`` to whoever asks for any, and so the port of a program that only starts
+    may become that of another test's server; of these, each worker of pytest-xdist has its own.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    while True:
+        port = random.choice(PORTS[worker % SHARES :: SHARES])  # at random, for another run may be under way
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @asynccontextmanager
