@@ -22,8 +22,9 @@ def test_the_system_gives_the_port_of_a_program_to_nobody_else(monkeypatch: pyte
 
 def test_a_port_that_is_taken_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another run of the tests may have it, or anybody else."""
-    port, other = free_port(), free_port()
+    port = free_port()
     with socket.create_server(("127.0.0.1", port)):
+        other = free_port()
         answers = iter([port, port, other])
         monkeypatch.setattr("tests.programs.random.choice", lambda ports: next(answers))
         assert free_port() == other
