@@ -63,7 +63,7 @@ async def running(command: Sequence[str], port: int, **environ: str) -> AsyncIte
 
 async def until_it_listens(port: int, process: Process) -> None:
     """Wait until somebody accepts connections; nothing tells, but that one is accepted."""
-    with anyio.fail_after(30):
+    with anyio.fail_after(20):
         while process.returncode is None:
             try:
                 socket.create_connection(("127.0.0.1", port), TIMEOUT).close()

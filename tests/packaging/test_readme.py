@@ -9,8 +9,6 @@ import pytest
 from tests.programs import free_port, programs, running
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
 PROGRAMS = programs(ROOT / "README.md")
 
 
