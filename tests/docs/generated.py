@@ -95,6 +95,9 @@ NOTES = {
     "timeouts of its own.",
     Gap.COMPRESSION_IS_THE_SERVERS: "`websocket_compression=True` warns once. Use the option of the server.",
     Gap.NEVER_COMPRESSES: "`websocket_compression=True` warns once.",
+    Gap.INFLATES_WITHOUT_LIMIT: "A client that sends 60 kB makes it hold 60 MB for a moment, or more, and gets its "
+    "1009. uvicorn: `--ws-per-message-deflate false` turns compression off; hypercorn has no option for it, so have a "
+    'proxy take `Sec-WebSocket-Extensions` off the request (nginx: `proxy_set_header Sec-WebSocket-Extensions ""`).',
     Gap.BARE_HANDSHAKE: "The CORS headers are missing there; a browser asks for none on a WebSocket.",
     Gap.ACCEPTS_UNMASKED_FRAMES: "RFC 6455 wants such a connection closed. No browser sends one.",
     Gap.LOSES_EARLY_FRAMES: "No client sends before it has its answer. If one did, its session would end at the ping "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Awaitable, Callable
 
 import anyio
@@ -10,6 +11,7 @@ import anyio.lowlevel
 import pytest
 
 from tests.integrations.clients import (
+    DEFLATE,
     UPGRADE,
     ClosedError,
     Session,
@@ -82,6 +84,37 @@ async def test_a_message_over_the_limit_is_not_kept(serve: Serve, memory: Memory
         assert memory.peak < (2 * MB if early else 40 * MB)
         assert await site.seen.closed(websocket.sid) in {"transport error", "transport close"}
         assert site.seen.messages(websocket.sid) == []
+
+
+@pytest.mark.api("websocket_compression")
+@pytest.mark.filterwarnings("ignore:websocket_compression")
+async def test_a_compressed_message_that_grows_beyond_the_limit(serve: Serve, memory: Memory) -> None:
+    """H3, PL-14, WS-15: 60 MB of zeros in 60 kB are inflated up to the limit, ours or the server's, and refused."""
+    async with serve(max_http_buffer_size=100_000, websocket_compression=True) as site:
+        websocket = await site.websocket(DEFLATE)
+        if Gap.NEVER_COMPRESSES in site.server.gaps:
+            assert websocket.response.get("sec-websocket-extensions") is None
+            websocket.reset()
+            return
+        bomb = deflated(60 * MB)
+        memory.begin()
+        await websocket.send_raw(frame(bomb, 2, head=0xC0))
+        websocket.polite = False  # hypercorn on trio waits for more of such a client
+        assert await ends(websocket) == 1009
+        websocket.reset()
+        assert await site.seen.closed(websocket.sid) in {"transport error", "transport close"}
+        assert site.seen.messages(websocket.sid) == []
+        if Gap.INFLATES_WITHOUT_LIMIT in site.server.gaps:
+            assert memory.peak > 60 * MB
+        else:
+            assert memory.peak < (40 * MB if Gap.COMPRESSION_IS_THE_SERVERS in site.server.gaps else 2 * MB)
+
+
+def deflated(size: int) -> bytes:
+    """Zeros, as the payload of a compressed frame has them (RFC 7692, section 7.2.1)."""
+    squeeze = zlib.compressobj(wbits=-15)
+    parts = [squeeze.compress(bytes(MB)) for _ in range(size // MB)]
+    return b"".join([*parts, squeeze.flush(zlib.Z_SYNC_FLUSH)]).removesuffix(b"\0\0\xff\xff")
 
 
 @pytest.mark.timeout(150)

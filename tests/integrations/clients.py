@@ -23,6 +23,7 @@ import h11
 from wsproto.connection import Connection as Frames
 from wsproto.connection import ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
+from wsproto.extensions import Extension, PerMessageDeflate
 
 from .servers import THREADED
 
@@ -42,6 +43,7 @@ UPGRADE: Headers = (
     ("Sec-WebSocket-Version", "13"),
     ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
 )
+DEFLATE: Headers = (("Sec-WebSocket-Extensions", "permessage-deflate"),)
 
 
 # The open packet of a polling handshake with the default settings (HS-1).
@@ -310,6 +312,16 @@ def frame(payload: bytes, opcode: int = 1, *, head: int = 0x80, mask: bool = Tru
     return bytes([head | opcode]) + lengths + (bytes(4) if mask else b"") + payload  # a mask of zeros changes nothing
 
 
+def agreed(response: Response) -> list[Extension]:
+    """The extensions of a WebSocket, as the server chose them; permessage-deflate is the only one we ask for."""
+    chosen = response.get("sec-websocket-extensions")
+    if chosen is None:
+        return []
+    deflate = PerMessageDeflate()
+    deflate.finalize(chosen)
+    return [deflate]
+
+
 class WebSocket:
     """The client's end of a WebSocket."""
 
@@ -317,7 +329,7 @@ class WebSocket:
         self.response = response
         self.stream = stream
         self.polite = polite  # whether the server's close frame is answered
-        self.frames = Frames(ConnectionType.CLIENT, trailing_data=trailing)
+        self.frames = Frames(ConnectionType.CLIENT, extensions=agreed(response), trailing_data=trailing)
         self.events = self.frames.events()
         self.sid = ""
         self.open: dict[str, Any] = {}

@@ -10,7 +10,7 @@ import anyio
 import pytest
 from h11 import LocalProtocolError
 
-from .clients import TIMEOUT, UPGRADE, Headers, WebSocket, assert_refused, frame, settle, url
+from .clients import DEFLATE, TIMEOUT, UPGRADE, Headers, WebSocket, assert_refused, frame, settle, url
 from .harness import Logs, Serve
 from .servers import Gap, Server
 
@@ -200,9 +200,6 @@ async def test_an_upgrade_without_a_query_is_refused(serve: Serve) -> None:
     """WS-14: 400 code 0."""
     async with serve() as site:
         assert_refused(await site.request("GET", "/engine.io/", UPGRADE), 0)
-
-
-DEFLATE: Headers = [("Sec-WebSocket-Extensions", "permessage-deflate")]
 
 
 async def test_compression_is_off_where_it_is_ours(serve: Serve) -> None:

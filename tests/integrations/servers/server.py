@@ -32,6 +32,7 @@ class Gap(enum.Enum):
     CANNOT_ABORT = "gives no way to abort a connection whose close handshake never ends"
     COMPRESSION_IS_THE_SERVERS = "permessage-deflate is an option of the server, not ours"
     NEVER_COMPRESSES = "knows no permessage-deflate"
+    INFLATES_WITHOUT_LIMIT = "inflates all that has arrived of a compressed message before it looks at a limit"
     BARE_HANDSHAKE = "sends no header of ours with the 101 of a WebSocket"
     REFUSES_WITHOUT_A_REASON = "refuses a WebSocket with a 403 without a body, whatever we say"
     KNOWS_ONE_CLOSE_CODE = "closes a WebSocket with 1000, for it sends no other code below 3000"

@@ -92,7 +92,7 @@ SERVERS = (
         "asgi",
         application,
         partial(run, ws="wsproto"),
-        gaps=GAPS | {Gap.CUTS_ON_WEBSOCKET_ERROR},
+        gaps=GAPS | {Gap.CUTS_ON_WEBSOCKET_ERROR, Gap.INFLATES_WITHOUT_LIMIT},
     ),
     Server(
         "asgi-uvicorn-uvloop",
