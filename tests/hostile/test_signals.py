@@ -6,13 +6,12 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
+from collections.abc import Callable
+from contextlib import AsyncExitStack, closing, suppress
 from itertools import count
 
 import anyio
 import pytest
-from anyio.abc import Process
 from wsproto.utilities import LocalProtocolError
 
 from benchmarks.stacks import STACKS, Stack
@@ -26,7 +25,9 @@ from tests.integrations.clients import (
     settle,
     url,
 )
-from tests.programs import free_port, log, running
+from tests.programs import log
+
+from .programs import serving
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
@@ -52,16 +53,6 @@ LATER = {"hypercorn": 3.5, "hypercorn-trio": 3.5}
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@asynccontextmanager
-async def serving(stack: Stack, ping: int = 25) -> AsyncIterator[tuple[Process, int]]:
-    """Start a server that the hostile tests ask about itself."""
-    port = free_port()
-    settings = {"KIND": "eio", "APP": "hostile", "PORT": str(port), "PING": str(ping), "TIMEOUT": "5"}
-    command = [part.format(port=port) for part in stack.command]
-    async with running(command, port, **{f"BENCH_{name}": value for name, value in settings.items()}) as process:
-        yield process, port
 
 
 class Witness:

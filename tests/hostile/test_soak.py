@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.stacks import STACKS
 
-from .test_signals import serving
+from .programs import serving
 from .traffic import Control, Traffic
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(150)]
