@@ -186,6 +186,14 @@ def test_on_knows_three_events(world: World, event: str) -> None:
         world.eio.on(event, print)
 
 
+@pytest.mark.parametrize("event", ["connect", "message", "disconnect"])
+def test_on_wants_a_function(world: World, event: str) -> None:
+    """AP-3: found when it is registered, not when the first client comes."""
+    handler: Any = "on_" + event
+    with pytest.raises(TypeError, match=f"^a handler of {event!r} is a function or another callable, not 'on_{event}'"):
+        world.eio.on(event, handler)
+
+
 def test_on_returns_the_handler(world: World) -> None:
     """AP-3."""
 
@@ -417,3 +425,14 @@ def test_conveniences(world: World) -> None:
     assert not task.done
     world.runtime.advance(2)
     assert task.result == 3
+
+
+def test_a_background_task_that_is_no_function(world: World) -> None:
+    """AP-13: a coroutine in place of its function is the usual mistake."""
+
+    async def work() -> None: ...
+
+    coroutine: Any = work()
+    with pytest.raises(TypeError, match=r"^start_background_task\(\) wants a function .* not <coroutine"):
+        world.eio.start_background_task(coroutine)
+    coroutine.close()

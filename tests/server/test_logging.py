@@ -68,6 +68,12 @@ def test_true_where_logging_is_configured(make_world: MakeWorld, bare: logging.L
     assert (bare.level, bare.handlers) == (logging.INFO, [])
 
 
+@pytest.mark.parametrize("wish", ["debug", 10, None])
+def test_a_logger_that_is_none(make_world: MakeWorld, wish: object) -> None:
+    with pytest.raises(TypeError, match=f"^logger is True, False, or a logger to use, not {wish!r}$"):
+        make_world(logger=wish)
+
+
 def test_a_logger(make_world: MakeWorld, bare: logging.Logger) -> None:
     """AP-20: used as it is."""
     logger = new_logger(logging.WARNING)

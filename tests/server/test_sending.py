@@ -265,6 +265,15 @@ def test_one_frame_for_all(world: World) -> None:
     assert all(frame is first for frame in others)
 
 
+def test_a_broadcast_to_one_sid(world: World) -> None:
+    """A string is iterable, too, and no letter of it is a client."""
+    client = world.websocket()
+    with pytest.raises(TypeError, match=r"^broadcast\(\) wants several session ids, not one: "):
+        world.eio.broadcast(client.sid, "x")
+    world.eio.broadcast([client.sid], "y")
+    assert client.frames == ["4y"]
+
+
 def test_a_broadcast_to_one_twice(world: World) -> None:
     client = world.polling()
     get = client.get()

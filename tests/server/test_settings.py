@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -64,11 +65,11 @@ def test_times_at_run_time(world: World) -> None:
     assert opened(world)["pingInterval"] == 7000
 
 
-@pytest.mark.parametrize("value", [0, -1, math.nan, math.inf, True, False])
+@pytest.mark.parametrize("value", [0, -1, math.nan, math.inf, True, False, "20", None, [25, 5], (25,), (25, 5, 1)])
 @pytest.mark.parametrize("name", ["ping_interval", "ping_timeout"])
 def test_times_that_are_none(world: World, make_world: MakeWorld, name: str, value: float) -> None:
     """HB-14: positive numbers of seconds, then and later; else no handshake could be answered."""
-    with pytest.raises(ValueError, match=f"^{name} is a positive number of seconds, not {value!r}$"):
+    with pytest.raises(ValueError, match=f"^{name} is a positive number of seconds, not {re.escape(repr(value))}$"):
         make_world(**{name: value})
     before = getattr(world.eio, name)
     with pytest.raises(ValueError, match=f"^{name} is a positive number"):
@@ -77,7 +78,15 @@ def test_times_that_are_none(world: World, make_world: MakeWorld, name: str, val
     assert opened(world)["pingInterval"] == 25000
 
 
-@pytest.mark.parametrize("grace", [-1, math.nan, math.inf])
+@pytest.mark.parametrize("value", [0, -1, math.nan, math.inf, True, "10", None])
+@pytest.mark.parametrize("name", ["upgrade_timeout", "close_timeout"])
+def test_timeouts_that_are_none(make_world: MakeWorld, name: str, value: Any) -> None:
+    """UP-12, CL-2: found when the server is made, not when the first client upgrades or is closed."""
+    with pytest.raises(ValueError, match=f"^{name} is a positive number of seconds, not {value!r}$"):
+        make_world(**{name: value})
+
+
+@pytest.mark.parametrize("grace", [-1, math.nan, math.inf, "5", None])
 def test_a_grace_that_is_none(world: World, grace: float) -> None:
     """HB-12, HB-13: less than nothing would have clients give up before their ping comes."""
     with pytest.raises(ValueError, match="grace period"):
@@ -252,6 +261,16 @@ def test_origins(
     assert ("Access-Control-Allow-Origin" in dict(response.headers)) is allowed
 
 
+@pytest.mark.parametrize("wish", [5, True, ["http://a.example", 3], [None]])
+def test_origins_that_are_none(world: World, make_world: MakeWorld, wish: Any) -> None:
+    """HD-1: found when they are given, not when the first one is refused."""
+    with pytest.raises(TypeError, match=r"^cors_allowed_origins is .* not "):
+        make_world(cors_allowed_origins=wish)
+    with pytest.raises(TypeError, match=r"^cors_allowed_origins is .* not "):
+        world.eio.cors_allowed_origins = wish
+    assert world.eio.cors_allowed_origins is None
+
+
 def test_a_callable_at_run_time(world: World) -> None:
     """HD-1."""
     world.eio.cors_allowed_origins = lambda origin: origin == "http://a.example"
@@ -305,15 +324,62 @@ def test_a_cookie_that_breaks_the_header(make_world: MakeWorld, cookie: Any) -> 
         make_world(cookie=cookie)
 
 
+@pytest.mark.parametrize("cookie", [5, True, ["io"]])
+def test_a_cookie_that_is_none(make_world: MakeWorld, cookie: Any) -> None:
+    with pytest.raises(TypeError, match=r"^cookie is a name, a dict with a 'name', or None, not "):
+        make_world(cookie=cookie)
+
+
 # -------------------------------------------------------------------------------------------------------------- limits
 
+LIMITS = {
+    "max_http_buffer_size": "",
+    "max_pending_messages": "",
+    "max_buffered_bytes": ", or None for no bound",
+    "max_packets_per_payload": ", or None for no bound",
+    "max_packets_per_poll": ", or None for no bound",
+}
 
-@pytest.mark.parametrize("value", [0, -1])
-def test_max_pending_messages_is_one_at_least(make_world: MakeWorld, value: int) -> None:
-    """H20: with none, every reader would wait for ever."""
-    with pytest.raises(ValueError, match="max_pending_messages"):
-        make_world(max_pending_messages=value)
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, math.nan, math.inf, True, "1MB"])
+@pytest.mark.parametrize("name", LIMITS)
+def test_limits_that_are_none(make_world: MakeWorld, name: str, value: Any) -> None:
+    """PL-10 to PL-16, FD-8, H20: found when the server is made; with no pending message every reader would wait."""
+    with pytest.raises(ValueError, match=f"^{name} is a whole number from 1{LIMITS[name]}, not {value!r}$"):
+        make_world(**{name: value})
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_limits_of_one_and_of_none(make_world: MakeWorld, name: str) -> None:
+    make_world(**{name: 1})
+    if LIMITS[name]:
+        make_world(**{name: None})
+        return
+    with pytest.raises(ValueError, match=f"^{name} is a whole number from 1, not None$"):
+        make_world(**{name: None})
+
+
+def test_one_pending_message(make_world: MakeWorld) -> None:
+    """H20."""
     assert make_world(max_pending_messages=1).polling().post("4a", "4b").body == "ok"
+
+
+def test_a_limit_as_a_float(make_world: MakeWorld) -> None:
+    """PL-16: ``1e8`` is a whole number; clients are told one, and frameworks want one."""
+    world = make_world(max_http_buffer_size=1e8)
+    assert '"maxPayload":100000000}' in world.polling().handshake.packets[0]
+    world.eio.max_http_buffer_size = 1e6  # type: ignore[assignment]
+    assert type(world.eio.max_http_buffer_size) is int
+    with pytest.raises(ValueError, match=r"^max_http_buffer_size is a whole number"):
+        world.eio.max_http_buffer_size = 0
+    assert world.eio.max_http_buffer_size == 1_000_000
+
+
+def test_a_threshold_that_is_none(make_world: MakeWorld) -> None:
+    """HD-11: zero compresses all."""
+    make_world(compression_threshold=0)
+    with pytest.raises(ValueError, match=r"^compression_threshold is a whole number from 0, not '1k'$"):
+        make_world(compression_threshold="1k")
 
 
 # ------------------------------------------------------------------------------------------------------------ unknown

@@ -32,8 +32,11 @@ class Handlers:
         """Set the handler of an event; the last one wins.
 
         :raises ValueError: not one of connect, message and disconnect.
+        :raises TypeError: not a handler that can be called.
         """
         self.check(event)
+        if not callable(handler):
+            raise TypeError(f"a handler of {event!r} is a function or another callable, not {handler!r}")
         if event == "disconnect":
             self.disconnect_takes_reason = takes(handler, 2)
         setattr(self, event, handler)

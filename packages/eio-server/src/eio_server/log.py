@@ -21,8 +21,12 @@ def make_logger(wish: bool | logging.Logger) -> logging.Logger:
 
     True: INFO and up, to a handler of its own if there is none. False: errors only, unless the application set a level
     itself; nothing is installed. A logger is used as it is.
+
+    :raises TypeError: none of these.
     """
     if not isinstance(wish, bool):
+        if not hasattr(wish, "log"):
+            raise TypeError(f"logger is True, False, or a logger to use, not {wish!r}")
         return wish
     logger = logging.getLogger(NAME)
     if wish:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import difflib
 import itertools
-import math
 import secrets
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -34,6 +33,7 @@ from eio_core import (
 )
 
 from . import integration as integrations
+from .arguments import bound, check_grace, origins, seconds, whole
 from .handlers import is_awaitable, is_its_own, takes
 from .log import make_logger
 from .runner import CutShortError, Runner
@@ -100,8 +100,9 @@ class AsyncServer:
     :param decode_json: whether text that is a JSON object or array reaches the handler decoded (row PL-3).
     :param websocket_compression: whether to negotiate permessage-deflate where the framework can (row WS-15).
     :param kwargs: anything else is ignored, with one warning that names it.
-    :raises ValueError: an async_mode that is not installed, no valid transport, a time that is not positive, a cookie
-        name or attribute that would break the header.
+    :raises ValueError: an async_mode that is not installed, no valid transport, a time that is not positive, a limit
+        that is not a whole number from 1, a cookie name or attribute that would break the header.
+    :raises TypeError: a cookie, a logger or origins of another type.
     """
 
     reason = Reason
@@ -144,18 +145,18 @@ class AsyncServer:
         self.integration: Integration = integrations.find(self._wanted(async_mode))
         self.logger = make_logger(logger)
         self._settings = Settings(
-            max_http_buffer_size=max_http_buffer_size,
+            max_http_buffer_size=whole("max_http_buffer_size", max_http_buffer_size),
             allow_upgrades=allow_upgrades,
             http_compression=http_compression,
-            compression_threshold=compression_threshold,
+            compression_threshold=whole("compression_threshold", compression_threshold, least=0),
             cors_credentials=cors_credentials,
             monitor_clients=monitor_clients is not False,
             transports=_transports(transports),
-            upgrade_timeout=upgrade_timeout,
-            close_timeout=close_timeout,
-            max_buffered_bytes=max_buffered_bytes,
-            max_packets_per_payload=max_packets_per_payload,
-            max_packets_per_poll=max_packets_per_poll,
+            upgrade_timeout=seconds("upgrade_timeout", upgrade_timeout),
+            close_timeout=seconds("close_timeout", close_timeout),
+            max_buffered_bytes=bound("max_buffered_bytes", max_buffered_bytes),
+            max_packets_per_payload=bound("max_packets_per_payload", max_packets_per_payload),
+            max_packets_per_poll=bound("max_packets_per_poll", max_packets_per_poll),
             trust_forwarded=trust_forwarded,
         )
         self.ping_interval = ping_interval
@@ -165,11 +166,7 @@ class AsyncServer:
         self._json = Json(json)
         self.runner = Runner(self, self._settings, self.logger)
         """What integrations hand their requests to."""
-        if max_pending_messages < 1:
-            raise ValueError(
-                f"max_pending_messages is 1 or more, else nothing is ever read, not {max_pending_messages!r}"
-            )
-        self.runner.max_pending_messages = max_pending_messages
+        self.runner.max_pending_messages = whole("max_pending_messages", max_pending_messages)
         self.runner.websocket_compression = websocket_compression
         self.async_handlers = async_handlers
         if decode_json:
@@ -192,11 +189,10 @@ class AsyncServer:
 
     @ping_interval.setter
     def ping_interval(self, value: float | tuple[float, float]) -> None:
-        interval, grace = value if isinstance(value, tuple) else (value, self._settings.ping_grace)
-        _require_positive("ping_interval", interval)
-        if not 0 <= grace < math.inf:  # less would have clients give up before their ping comes (row HB-12)
-            raise ValueError(f"the grace period of ping_interval is a number of seconds from 0, not {grace!r}")
-        self._settings.ping_interval, self._settings.ping_grace = interval, grace
+        grace = self._settings.ping_grace
+        interval, grace = value if isinstance(value, tuple) and len(value) == 2 else (value, grace)
+        check_grace(grace)
+        self._settings.ping_interval, self._settings.ping_grace = seconds("ping_interval", interval), grace
 
     @property
     def ping_timeout(self) -> float:
@@ -205,17 +201,16 @@ class AsyncServer:
 
     @ping_timeout.setter
     def ping_timeout(self, value: float) -> None:
-        _require_positive("ping_timeout", value)
-        self._settings.ping_timeout = value
+        self._settings.ping_timeout = seconds("ping_timeout", value)
 
     @property
     def max_http_buffer_size(self) -> int:
-        """The longest POST body or WebSocket message to accept, in bytes."""
+        """The longest POST body or WebSocket message to accept, in bytes; not a whole number from 1: ValueError."""
         return self._settings.max_http_buffer_size
 
     @max_http_buffer_size.setter
     def max_http_buffer_size(self, value: int) -> None:
-        self._settings.max_http_buffer_size = value
+        self._settings.max_http_buffer_size = whole("max_http_buffer_size", value)
 
     @property
     def async_handlers(self) -> bool:
@@ -243,7 +238,7 @@ class AsyncServer:
     @cors_allowed_origins.setter
     def cors_allowed_origins(self, value: str | Iterable[str] | Callable[..., Any] | None) -> None:
         if not callable(value) and value is not None and not isinstance(value, str):
-            value = list(value)
+            value = origins(value)
         self._cors_allowed_origins = value
         self.runner.decide_origin = self._decide_origin if callable(value) else None
         policy: OriginPolicy
@@ -271,6 +266,7 @@ class AsyncServer:
         JSON. ``disconnect(sid, reason)``, or with the sid alone. All may be sync or async.
 
         :raises ValueError: not one of these three events.
+        :raises TypeError: not a handler that can be called.
         :returns: the handler; without one, a decorator.
         """
         if handler is None:
@@ -329,9 +325,11 @@ class AsyncServer:
 
         Unknown, closing and closed sids are skipped.
 
-        :raises TypeError: as :meth:`send`.
+        :raises TypeError: as :meth:`send`, or one session id in place of several.
         :raises ValueError: as :meth:`send`; those before the client on polling that cannot get it have got it.
         """
+        if isinstance(sids, str):  # which is iterable, but no letter of it is a client
+            raise TypeError(f"broadcast() wants several session ids, not one: [{sids!r}], or send()")
         message = Encoded(self._json.outgoing(data))
         sockets, engine = self.runner.sockets, self.runner.engine
         dirty = []
@@ -485,7 +483,10 @@ class AsyncServer:
 
         :returns: an ``asyncio.Task`` on asyncio; on trio an object that can be awaited, with ``cancel()`` and
             ``done()``.
+        :raises TypeError: not a function: a coroutine, for instance.
         """
+        if not callable(target):
+            raise TypeError(f"start_background_task() wants a function and its arguments, not {target!r}")
         return self.runner.runtime_here.start_background_task(target, *args, **kwargs)
 
     async def sleep(self, seconds: float = 0) -> None:
@@ -592,11 +593,6 @@ class UserSession(AbstractContextManager[dict[str, Any]], AbstractAsyncContextMa
         self.__exit__(kind, error, traceback)
 
 
-def _require_positive(name: str, value: float) -> None:
-    if isinstance(value, bool) or not 0 < value < math.inf:
-        raise ValueError(f"{name} is a positive number of seconds, not {value!r}")
-
-
 def _transports(wish: str | Iterable[str] | None) -> tuple[str, ...]:
     if wish is None:
         return TRANSPORTS
@@ -612,6 +608,8 @@ def _cookie(wish: str | Mapping[str, Any] | None) -> tuple[str, Mapping[str, Any
         return None
     if isinstance(wish, str):
         wish = {"name": wish, "path": "/", "SameSite": "Lax", "HttpOnly": True}
+    if not isinstance(wish, Mapping):
+        raise TypeError(f"cookie is a name, a dict with a 'name', or None, not {wish!r}")
     attributes = {key: value for key, value in wish.items() if key != "name"}
     name = wish.get("name")
     if not isinstance(name, str):
