@@ -162,6 +162,21 @@ async def test_static_files(public: Path, path: str, body: bytes | None, kind: b
     assert headers[b"content-length"] == b"%d" % len(body)
 
 
+async def test_static_files_as_paths(public: Path) -> None:
+    """AP-22: as pathlib has them, too."""
+    app = ASGIApp(AsyncServer(), static_files={"/s": public, "/code": {"filename": public / "code.js"}})
+    assert (await ask(app, "/s/"))[2] == b"index"
+    assert (await ask(app, "/code"))[2] == b"1"
+    assert (await ask(app, "/s/secret"))[0] == 404
+
+
+@pytest.mark.parametrize("wrong", ["/s", ["/s"], {"/s": 5}, {"/s": {"content_type": "text/x"}}, {"/s": None}])
+def test_static_files_that_are_none(wrong: Any) -> None:
+    """AP-22: found when the application is made, not when the first file is asked for."""
+    with pytest.raises(TypeError, match=r"^static_files maps URL paths to files and folders, .* not "):
+        ASGIApp(AsyncServer(), static_files=wrong)
+
+
 @pytest.mark.parametrize(("path", "root"), [("/sub/s/", "/sub"), ("/s/", "/sub"), ("/s/", "/s"), ("/sub/s/", "/sub/")])
 async def test_static_files_below_a_mount(public: Path, path: str, root: str) -> None:
     """IN-6: as Engine.IO itself, without configuration, whether the path holds root_path or not."""

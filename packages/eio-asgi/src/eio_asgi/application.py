@@ -12,7 +12,7 @@ from .asgi import ASGIApplication, Receive, Scope, Send, path_below_mount
 from .integration import integration
 from .lifespan import Lifespan
 from .signals import StopSignals
-from .static import StaticFile, StaticFiles
+from .static import FileName, StaticFile, StaticFiles
 
 __all__ = ["ASGIApp"]
 
@@ -22,10 +22,10 @@ class ASGIApp:
 
     :param engineio_server: an :class:`eio_asgi.AsyncServer`, or a Socket.IO server that stands on one.
     :param other_asgi_app: who gets what is neither Engine.IO's nor a static file, and the lifespan. None: a 404.
-    :param static_files: files to serve, as URL path → file name. A name of a folder serves the files below it at the
-        URLs below the path; a URL that ends with a slash gets the folder's ``index.html``, or what stands at the key
-        ``""``. Instead of a name there may be a dict with ``filename`` and ``content_type``. Nothing outside a folder
-        is ever served, not through symbolic links either (row AP-22).
+    :param static_files: files to serve, as URL path → file name, a string or a path. A name of a folder serves the
+        files below it at the URLs below the path; a URL that ends with a slash gets the folder's ``index.html``, or
+        what stands at the key ``""``. Instead of a name there may be a dict with ``filename`` and ``content_type``.
+        Nothing outside a folder is ever served, not through symbolic links either (row AP-22).
     :param engineio_path: where Engine.IO is, with everything below it; slashes at its ends do not matter. None:
         everywhere. It is looked for below the path that this application is mounted at, too (rows HS-25, IN-6).
     :param on_startup: a function or coroutine function to call when the web server starts, before ``other_asgi_app``
@@ -34,14 +34,14 @@ class ASGIApp:
     :param handle_signals: whether the first SIGTERM or SIGINT tells the clients, before the web server begins to wait
         for their requests to end (row SD-1). The server's own handler runs right after. Only where the server has one,
         in the main thread.
-    :raises TypeError: a server of another kind, or for another framework.
+    :raises TypeError: a server of another kind, or for another framework; static files that are none.
     """
 
     def __init__(
         self,
         engineio_server: Any,
         other_asgi_app: ASGIApplication | None = None,
-        static_files: Mapping[str, str | StaticFile] | None = None,
+        static_files: Mapping[str, FileName | StaticFile] | None = None,
         engineio_path: str | None = "engine.io",
         on_startup: Callable[[], Any] | None = None,
         on_shutdown: Callable[[], Any] | None = None,

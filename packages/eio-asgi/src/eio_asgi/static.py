@@ -13,7 +13,7 @@ import anyio.to_thread
 
 from .asgi import Scope, Send, path_below_mount
 
-__all__ = ["StaticFile", "StaticFiles"]
+__all__ = ["FileName", "StaticFile", "StaticFiles"]
 
 CHUNK = 256 * 1024
 """Bytes read and sent at a time."""
@@ -21,10 +21,13 @@ CHUNK = 256 * 1024
 _types = MimeTypes()  # Python's own table: the system's differ, and Windows' may call JavaScript plain text
 
 
+FileName = str | os.PathLike[str]
+
+
 class StaticFile(TypedDict, total=False):
     """A file or folder, and the Content-Type to use instead of what its name suggests."""
 
-    filename: str
+    filename: FileName
     content_type: str
 
 
@@ -37,9 +40,17 @@ class Found(NamedTuple):
 
 
 class StaticFiles:
-    """The files of a mapping of URL paths to files and folders."""
+    """The files of a mapping of URL paths to files and folders.
 
-    def __init__(self, mapping: Mapping[str, str | StaticFile]) -> None:
+    :raises TypeError: no such mapping.
+    """
+
+    def __init__(self, mapping: Mapping[str, FileName | StaticFile]) -> None:
+        if not isinstance(mapping, Mapping) or not all(map(_is_rule, mapping.values())):
+            raise TypeError(
+                "static_files maps URL paths to files and folders, each a name or a dict with a 'filename', "
+                f"not {mapping!r}"
+            )
         self._mapping = mapping
 
     async def serve(self, scope: Scope, send: Send) -> bool:
@@ -79,7 +90,7 @@ class StaticFiles:
         if rest or name.is_dir():
             if path.endswith("/"):
                 default = _entry(self._mapping.get("", "index.html"))
-                rest += default["filename"]
+                rest += os.fspath(default["filename"])
                 content_type = default.get("content_type", content_type)
             located = _below(name, rest.removeprefix("/"))
             if located is None:
@@ -87,7 +98,7 @@ class StaticFiles:
             name = located
         return _open(name, content_type or _guess(name))
 
-    def _match(self, path: str) -> tuple[str | StaticFile | None, str]:
+    def _match(self, path: str) -> tuple[FileName | StaticFile | None, str]:
         """The rule with the longest path that leads to this one, and what is left of this one."""
         if path and path in self._mapping:
             return self._mapping[path], ""
@@ -100,8 +111,13 @@ class StaticFiles:
         return None, ""
 
 
-def _entry(rule: str | StaticFile) -> StaticFile:
-    return {"filename": rule} if isinstance(rule, str) else rule
+def _is_rule(rule: object) -> bool:
+    name = rule.get("filename") if isinstance(rule, Mapping) else rule
+    return isinstance(name, str | os.PathLike)
+
+
+def _entry(rule: FileName | StaticFile) -> StaticFile:
+    return {"filename": rule} if isinstance(rule, str | os.PathLike) else rule
 
 
 def _below(folder: Path, name: str) -> Path | None:
