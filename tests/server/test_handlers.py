@@ -176,6 +176,23 @@ def test_disconnect_handlers_with_and_without_a_reason(world: World, legacy: Cal
     assert seen == [(client.sid, Reason.CLIENT_DISCONNECT)[:count]]
 
 
+def test_a_disconnect_handler_in_a_decorator_of_two_arguments(world: World) -> None:
+    """AP-6: what is called is the decorator's function, whatever that one calls."""
+    seen: list[tuple[str, str]] = []
+
+    def handler(sid: str) -> None: ...
+
+    @world.eio.on("disconnect")
+    @functools.wraps(handler)
+    def decorated(sid: str, reason: str) -> None:
+        seen.append((sid, reason))
+        handler(sid)
+
+    client = world.polling()
+    client.post("1")
+    assert seen == [(client.sid, Reason.CLIENT_DISCONNECT)]
+
+
 def test_a_callable_object_for_disconnects(world: World) -> None:
     """AP-6."""
     handler = OneArgument()

@@ -105,7 +105,10 @@ def is_its_own(error: BaseException) -> bool:
 def takes(function: Callable[..., Any], count: int) -> bool:
     """Whether a function can be called with so many arguments. Asked of its signature: a TypeError may be its own."""
     try:
-        inspect.signature(function).bind(*[None] * count)
+        signature = inspect.signature(function, follow_wrapped=False)
+        if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in signature.parameters.values()):
+            signature = inspect.signature(function)  # a decorator that passes on what it gets
+        signature.bind(*[None] * count)
     except TypeError:
         return False
     except ValueError:  # a builtin without a signature
