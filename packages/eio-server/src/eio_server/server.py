@@ -79,8 +79,9 @@ class AsyncServer:
     :param compression_threshold: bytes from which on they are compressed.
     :param cookie: None: no cookie. A name: a cookie of that name with the session id. A dict: ``name`` and any
         attributes; a value is a string, a callable without arguments that returns one, True for a bare flag or False.
-    :param cors_allowed_origins: None: only pages of this server. ``"*"``: all. An origin, or a list of them. ``[]``: no
-        CORS handling at all. Or a callable with the origin, or with the origin and the environ, sync or async (HD-1).
+    :param cors_allowed_origins: None: only pages of this server. ``"*"``: all. An origin, such as
+        ``"https://example.com"``, or a list of them. ``[]``: no CORS handling at all. Or a callable with the origin, or
+        with the origin and the environ, sync or async (HD-1).
     :param cors_credentials: whether pages may send credentials.
     :param logger: True: log INFO and up. False: errors only. Or a logger to use.
     :param json: anything with ``dumps`` and ``loads`` instead of the standard library's json.
