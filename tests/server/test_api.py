@@ -389,6 +389,21 @@ def test_attach_strips_slashes(world: World) -> None:
     assert world.integration.attached == [(app, p) for p in ("engine.io", "engine.io", "a/b", "", "engine.io")]
 
 
+def test_one_place_is_one_servers(world: World, make_world: Any) -> None:
+    """AP-14: most frameworks would serve the first one, and say nothing of the second."""
+
+    class App: ...
+
+    app, other = App(), make_world().eio
+    world.eio.attach(app)
+    for eio in (world.eio, other):
+        with pytest.raises(ValueError, match=r"has an Engine\.IO server at /engine\.io already.* engineio_path"):
+            eio.attach(app, "/engine.io/")
+    world.eio.attach(app, "chat")
+    other.attach(app, "other")
+    other.attach(App())
+
+
 def test_handle_request_passes_on(world: World) -> None:
     """AP-15."""
     from eio_core import Request

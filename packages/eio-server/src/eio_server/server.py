@@ -12,9 +12,10 @@ import itertools
 import secrets
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
+from weakref import WeakValueDictionary
 
 from eio_core import (
     ANY_ORIGIN,
@@ -113,6 +114,8 @@ class AsyncServer:
     """The one async_mode of a subclass that belongs to an integration."""
 
     _counter: ClassVar[Iterator[int]] = itertools.count(secrets.randbits(24))
+    _attached: ClassVar[WeakValueDictionary[tuple[int, str], Any]] = WeakValueDictionary()
+    """The applications that servers are attached to, by identity and path."""
 
     def __init__(
         self,
@@ -441,8 +444,15 @@ class AsyncServer:
 
         :param engineio_path: slashes at its ends do not matter.
         :raises TypeError: not an application of this framework.
+        :raises ValueError: a server is attached there already; frameworks would mostly serve the first one, and say
+            nothing of the second.
         """
-        self.integration.attach(self, app, engineio_path.strip("/"))
+        path = engineio_path.strip("/")
+        if self._attached.get((id(app), path)) is not None:
+            raise ValueError(f"{app!r} has an Engine.IO server at /{path} already: another engineio_path is free")
+        self.integration.attach(self, app, path)
+        with suppress(TypeError):  # an application that knows no weak references
+            self._attached[id(app), path] = app
 
     async def handle_request(self, *args: Any, **kwargs: Any) -> Any:
         """Handle what the framework hands a handler: aiohttp and sanic a request, tornado a handler, ASGI its three.
