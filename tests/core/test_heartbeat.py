@@ -253,6 +253,52 @@ def test_a_body_that_brings_no_pong() -> None:
     assert driver.at(85.0) == [Closed(session, Reason.PING_TIMEOUT)]
 
 
+@pytest.mark.parametrize("taken", [0, 1])
+def test_a_reader_that_waits_for_a_client_that_takes_nothing(taken: int) -> None:
+    """HB-2, H19: a handler that awaits ``drain()`` may keep us from reading, but not a deaf client alive for ever."""
+    driver = Driver()
+    session, link = driver.websocket()
+    driver.at(25.0)
+    driver.frames(link)
+    for _ in range(10):
+        driver.engine.send(session, bytes(100_000))
+    session.paused = True
+    for _ in range(taken):
+        driver.engine.take_frames(link)
+    alive(driver, session, 45.0, 64.999)
+    assert driver.at(65.0) == [Write(link), Closed(session, Reason.PING_TIMEOUT)]
+
+
+def test_a_reader_that_waits_for_a_client_that_is_slow() -> None:
+    """HB-2, HB-9: one batch from one deadline to the next is enough."""
+    driver = Driver()
+    session, link = driver.websocket()
+    driver.at(25.0)
+    driver.frames(link)
+    for _ in range(10):
+        driver.engine.send(session, bytes(100_000))
+    session.paused = True
+    driver.engine.take_frames(link)
+    for now in (45.0, 65.0, 85.0, 105.0, 125.0):
+        alive(driver, session, now, now + 19.999)
+        assert driver.engine.take_frames(link)
+    driver.frames(link)
+    driver.effects()
+    alive(driver, session, 145.0, 165.0, 185.0, 205.0)
+
+
+def test_a_post_that_waits_for_a_client_that_takes_nothing() -> None:
+    """HB-2, HB-5, H19: the same on polling, where the ``ok`` of a POST waits for handlers and no GET comes."""
+    driver = Driver()
+    session = driver.polling()
+    alive(driver, session, 25.0)
+    post = driver.post()
+    driver.engine.receive_body(post, b"4x", 25.0)
+    driver.engine.send(session, bytes(300_000))
+    alive(driver, session, 45.0, 65.0, 84.999)
+    assert driver.at(85.0) == [Write(post), Closed(session, Reason.PING_TIMEOUT)]
+
+
 # -------------------------------------------------------------------------------------------------------------- stalls
 
 

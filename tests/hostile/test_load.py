@@ -126,6 +126,35 @@ async def test_a_client_that_reads_nothing(
 
 
 @pytest.mark.api("messages that wait for handlers")
+@pytest.mark.parametrize(("transport", "async_handlers"), [("polling", True), ("websocket", False)])
+async def test_a_client_that_reads_nothing_while_its_handlers_wait_for_it(
+    serve: Serve, transport: str, async_handlers: bool
+) -> None:
+    """H19, HB-2: they keep us from reading its pong, but it is closed all the same, and they go on."""
+    running = 0
+    async with serve(
+        ping_interval=0.4, ping_timeout=0.3, async_handlers=async_handlers, max_pending_messages=4
+    ) as site:
+
+        async def message(sid: str, data: Any) -> None:
+            nonlocal running
+            running += 1
+            for _ in range(10):
+                await site.eio.send(sid, bytes(300_000))
+            await site.eio.drain(sid)
+            running -= 1
+
+        site.eio.on("message", message)
+        deaf = await (site.websocket() if transport == "websocket" else site.handshake())
+        if isinstance(deaf, WebSocket):
+            await deaf.send(*["4x"] * 4)
+        else:
+            await site.connect().send("POST", deaf.url, body=b"\x1e".join([b"4x"] * 4))
+        assert await site.seen.closed(deaf.sid) == "ping timeout"
+        await eventually(lambda: not running)
+
+
+@pytest.mark.api("messages that wait for handlers")
 @pytest.mark.parametrize("async_handlers", [False, True])
 async def test_a_client_that_floods(
     serve: Serve, memory: Memory, async_handlers: bool, record_property: Callable[[str, object], None]

@@ -62,8 +62,7 @@ def pong_due(engine: Engine, session: Session, when: float, now: float) -> None:
     if not session.awaiting_pong:
         return
     timeout = settings.ping_timeout
-    if session.paused or session.post is not None:
-        # We are the ones who do not read (row HB-2).
+    if _held_up(session):
         engine.deadlines.set(Due.PONG, session, now + timeout, timeout)
         return
     if session.heard and not session.extended:
@@ -78,3 +77,18 @@ def pong_due(engine: Engine, session: Session, when: float, now: float) -> None:
         engine.deadlines.set(Due.PONG, session, now + grace, grace)
     else:
         closing.finish(engine, session, Reason.PING_TIMEOUT)
+
+
+def _held_up(session: Session) -> bool:
+    """Whether it is we who do not read (row HB-2).
+
+    A body that arrives has a deadline of its own. But handlers that keep us from reading may wait for the client in
+    their turn, for its outbox to drain: of that much, it has to take something from one deadline to the next.
+    """
+    post = session.post
+    if post is not None and post.response is None:
+        return True
+    if not session.paused and post is None:
+        return False
+    stuck, session.stuck = session.stuck, session.above_low_water
+    return not (stuck and session.stuck)

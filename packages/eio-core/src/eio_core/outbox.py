@@ -40,6 +40,7 @@ def wake(engine: Engine, session: Session) -> None:
 def written(engine: Engine, session: Session, size: int) -> None:
     """So many bytes that were in flight have been written."""
     session.in_flight -= size
+    session.stuck = False
     if session.above_low_water and session.buffered <= engine.settings.low_water:
         session.above_low_water = False
         engine.effects.append(Drained(session))

@@ -49,6 +49,7 @@ class Session:
         "request",
         "route",
         "sid",
+        "stuck",
     )
 
     def __init__(self, sid: str, route: Route, *, base64: bool) -> None:
@@ -82,6 +83,8 @@ class Session:
         self.graced = False
         self.paused = False
         """Set by the integrator while its reader waits for the application (rows HB-2, H20)."""
+        self.stuck = False
+        """Whether nothing was written since the last pong deadline, which found more than low water waiting."""
 
     @property
     def buffered(self) -> int:
