@@ -76,6 +76,8 @@ NOTES = {
     "that reads nothing fills the memory of the server, until its ping timeout.",
     Gap.READS_AHEAD: "`max_pending_messages` bounds the handlers that run, not what the server holds: a client that "
     "floods fills its memory.",
+    Gap.ANSWERS_EVERY_PING: "A client that pings and reads nothing fills the memory of the server for as long as it "
+    "answers the pings of Engine.IO.",
     Gap.LEAVES_SENDERS: "The response can be read, but a proxy in front may give up sending, and answer with 502.",
     Gap.WAITS_FOR_BODIES: "It keeps what arrives on disk. A second POST beside one that still arrives is no overlap "
     "for us, a body that breaks off is unknown to us and ends nothing, and one that is too large is refused when all "

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
@@ -23,6 +25,8 @@ MB = 1_000_000
 CLIENTS = 100
 FEW_TASKS = 5
 """Those of a further connection, in servers that have several for each."""
+PONGS = 24 * MB
+"""More than the kernel's buffers hold of both directions of a connection."""
 ROUNDS = 3
 """How often each of the well-behaved clients sends a message and waits for its echo."""
 
@@ -221,3 +225,26 @@ async def test_ten_thousand_pongs(serve: Serve) -> None:
         assert len(anyio.get_running_tasks()) <= tasks + FEW_TASKS
         assert site.seen.of(session.sid) == []
         websocket.reset()
+
+
+async def test_pings_whose_pongs_nobody_reads(serve: Serve) -> None:
+    """H19, WS-19: whoever does not read the pongs of its WebSocket's pings is read no further, or gets fewer pongs."""
+    async with serve(ping_interval=300) as site:
+        deaf = await site.websocket()
+        pings = frame(bytes(125), 9) * 500
+        sent, taken, before = 0, True, resident()
+        while taken and sent < PONGS:
+            taken = False
+            with anyio.move_on_after(1.5):
+                await deaf.stream.send(pings)
+                taken = True
+            sent += len(pings)
+            await anyio.lowlevel.checkpoint()
+        assert (taken and resident() > before + 5 * MB) is (Gap.ANSWERS_EVERY_PING in site.server.gaps)
+        deaf.reset()
+
+
+def resident() -> int:
+    """Bytes of memory that the process has, of whatever language; 0 where the system does not tell."""
+    statm = Path("/proc/self/statm")
+    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else 0

@@ -77,6 +77,7 @@ GAPS = frozenset(
         Gap.SENDS_NO_EMPTY_MESSAGE,
         Gap.TAKES_WHAT_IT_GETS,
         Gap.READS_AHEAD,
+        Gap.ANSWERS_EVERY_PING,
         Gap.WAITS_FOR_BODIES,
         Gap.EATS_FORMS,
         Gap.JOINS_COOKIES,

@@ -79,6 +79,7 @@ GAPS = frozenset(
         Gap.NEVER_COMPRESSES,
         Gap.BARE_HANDSHAKE,
         Gap.ACCEPTS_FOR_NOBODY,
+        Gap.ANSWERS_EVERY_PING,
         Gap.LEAVES_SENDERS,
         Gap.STOPS_AFTER_REQUESTS,
     }

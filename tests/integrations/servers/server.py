@@ -39,6 +39,7 @@ class Gap(enum.Enum):
     SENDS_NO_EMPTY_MESSAGE = "drops an empty WebSocket message that we send"
     TAKES_WHAT_IT_GETS = "takes all that we write, and does not tell how much of it is unsent"
     READS_AHEAD = "reads on, however much of it nobody has received"
+    ANSWERS_EVERY_PING = "keeps a pong for each WebSocket ping, however many of them nobody reads"
     LEAVES_SENDERS = "ends a connection on which the body of a refused request still arrives"
     WAITS_FOR_BODIES = "hands on a request when the whole body has arrived"
     KEEPS_UNREAD_BODIES = "keeps a connection for ever that sends a body which nobody reads"

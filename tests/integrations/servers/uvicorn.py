@@ -79,7 +79,9 @@ GAPS = frozenset(
 )
 
 SERVERS = (
-    Server("asgi-uvicorn", "asgi", application, partial(run, ws="websockets-sansio"), gaps=GAPS),
+    Server(
+        "asgi-uvicorn", "asgi", application, partial(run, ws="websockets-sansio"), gaps=GAPS | {Gap.ANSWERS_EVERY_PING}
+    ),
     Server(
         "asgi-uvicorn-websockets",
         "asgi",
@@ -92,7 +94,7 @@ SERVERS = (
         "asgi",
         application,
         partial(run, ws="wsproto"),
-        gaps=GAPS | {Gap.CUTS_ON_WEBSOCKET_ERROR, Gap.INFLATES_WITHOUT_LIMIT},
+        gaps=GAPS | {Gap.ANSWERS_EVERY_PING, Gap.CUTS_ON_WEBSOCKET_ERROR, Gap.INFLATES_WITHOUT_LIMIT},
     ),
     Server(
         "asgi-uvicorn-uvloop",
@@ -100,6 +102,6 @@ SERVERS = (
         application,
         partial(run, http="httptools", ws="websockets-sansio"),
         uvloop=True,
-        gaps=GAPS | {Gap.REFUSES_BAD_HEADERS},
+        gaps=GAPS | {Gap.ANSWERS_EVERY_PING, Gap.REFUSES_BAD_HEADERS},
     ),
 )

@@ -7,6 +7,7 @@ a message, drops what a client sends right before its close frame, and says by a
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from eio_server.endings import FLUSH
@@ -73,7 +74,7 @@ class WebSocket:
 class Reader:
     """Hands every message to the runner, until the end; then says so. Stands where Sanic has its assembler."""
 
-    __slots__ = ("_before", "_buffer", "_connection", "_failed", "_sanic", "_text", "_transport")
+    __slots__ = ("_before", "_buffer", "_connection", "_failed", "_react", "_sanic", "_text", "_transport")
 
     _sanic: Any  # which has no types for half of its methods
 
@@ -87,6 +88,21 @@ class Reader:
         self._failed = False
         self._before = sanic.assembler
         sanic.assembler = cast("WebsocketFrameAssembler", self)
+        self._react = self._sanic.async_data_received
+        self._sanic.async_data_received = self._received
+
+    async def _received(self, answers: Sequence[bytes], events: Sequence[object]) -> None:
+        """Called by Sanic, in a task each time, for what arrived and its own answers to that: pongs.
+
+        While the client does not take those nothing more is read, or there would be ever more such tasks (row H19).
+        """
+        waits = bool(answers) and not self._transport.is_closing() and self._transport.get_write_buffer_size() > 0
+        paused = waits and self._sanic.pause_frames()
+        try:
+            await self._react(answers, events)
+        finally:
+            if paused:
+                self._sanic.resume_frames()
 
     async def put(self, frame: Frame) -> None:
         """Called by Sanic for each frame in turn; the next one comes when this returns."""
@@ -132,6 +148,7 @@ class Reader:
                 close = sanic.ws_proto.close_rcvd or sanic.ws_proto.close_sent
                 self._connection.lost(None if close is None else close.code)
                 sanic.assembler = self._before  # else Sanic's own cycles would keep us, and the session
+                del sanic.async_data_received
 
 
 class Answered(HTTPResponse):
