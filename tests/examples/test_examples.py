@@ -74,7 +74,7 @@ async def leave(websocket: WebSocket) -> None:
             await websocket.receive()
         except ClosedError as closed:
             code = closed.code
-    assert code == 1001
+    assert code in {1001, 1012}  # uvicorn closes some itself, where it was quicker than what we began
 
 
 async def test_the_http_side_of_fastapi_reaches_clients() -> None:

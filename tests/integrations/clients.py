@@ -27,7 +27,7 @@ from wsproto.extensions import Extension, PerMessageDeflate
 
 from .servers import THREADED
 
-TIMEOUT = 8.0
+TIMEOUT = 20.0
 """Seconds that any answer may take: far more than one needs, so that only a missing one fails."""
 
 FRESH = 1.0
