@@ -253,16 +253,22 @@ def test_a_body_that_brings_no_pong() -> None:
     assert driver.at(85.0) == [Closed(session, Reason.PING_TIMEOUT)]
 
 
-@pytest.mark.parametrize("taken", [0, 1])
-def test_a_reader_that_waits_for_a_client_that_takes_nothing(taken: int) -> None:
-    """HB-2, H19: a handler that awaits ``drain()`` may keep us from reading, but not a deaf client alive for ever."""
-    driver = Driver()
+def behind(driver: Driver) -> tuple[Session, Link]:
+    """A session on WebSocket that was pinged, is not read, and has a megabyte waiting."""
     session, link = driver.websocket()
     driver.at(25.0)
     driver.frames(link)
     for _ in range(10):
         driver.engine.send(session, bytes(100_000))
     session.paused = True
+    return session, link
+
+
+@pytest.mark.parametrize("taken", [0, 1])
+def test_a_reader_that_waits_for_a_client_that_takes_nothing(taken: int) -> None:
+    """HB-2, H19: a handler that awaits ``drain()`` may keep us from reading, but not a deaf client alive for ever."""
+    driver = Driver()
+    session, link = behind(driver)
     for _ in range(taken):
         driver.engine.take_frames(link)
     alive(driver, session, 45.0, 64.999)
@@ -272,12 +278,7 @@ def test_a_reader_that_waits_for_a_client_that_takes_nothing(taken: int) -> None
 def test_a_reader_that_waits_for_a_client_that_is_slow() -> None:
     """HB-2, HB-9: one batch from one deadline to the next is enough."""
     driver = Driver()
-    session, link = driver.websocket()
-    driver.at(25.0)
-    driver.frames(link)
-    for _ in range(10):
-        driver.engine.send(session, bytes(100_000))
-    session.paused = True
+    session, link = behind(driver)
     driver.engine.take_frames(link)
     for now in (45.0, 65.0, 85.0, 105.0, 125.0):
         alive(driver, session, now, now + 19.999)
